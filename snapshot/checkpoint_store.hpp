@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/error.hpp>
+#include <weir/base/ids.hpp>
+#include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/operator_snapshot.hpp>
+
+namespace weir {
+
+/// A checkpoint that is durable, as its manifest describes it.
+struct completed_checkpoint {
+  checkpoint_id id;
+  epoch attempt;                   ///< of the job when it was taken
+  std::int64_t completed_at_ms = 0; ///< Unix time
+  std::uint32_t key_groups = 0;    ///< the job's number of key groups
+  std::uint64_t bytes = 0;         ///< stored for it
+  bool last = false;               ///< taken after all input had ended
+};
+
+/// Everything that a restore needs from one checkpoint.
+struct checkpoint_contents {
+  completed_checkpoint checkpoint;
+  std::vector<operator_snapshot> operators; ///< one per operator instance of the job that took it
+};
+
+/// The durable checkpoints of one job: an LMDB environment in the job's checkpoint directory, laid
+/// out as docs/format/checkpoint.md says.
+///
+/// One process at a time owns the directory. A checkpoint is written, and those past the retention
+/// count deleted, in one transaction with one sync: it is there completely or not at all.
+///
+/// Thread safety: one thread at a time.
+/// Errors:        in_use when another process owns the directory (the message names it), corrupt and
+///                wrong_version when the file is not what this program writes, io and capacity when
+///                it cannot grow. After any error the checkpoints stored before are still there.
+/// Cost:          every call blocks on the disk; belongs on a detached actor.
+class checkpoint_store {
+ public:
+  /// Opens or creates the store of `job` in config.directory. The structure of an existing file is
+  /// checked before it is mapped, so that a torn file is an error and not a crash.
+  static result<std::unique_ptr<checkpoint_store>> open(const std::string& job,
+                                                        const checkpoint_config& config);
+
+  virtual ~checkpoint_store() = default;
+
+  /// Begins a new attempt at running the job: durably counts up and returns its epoch.
+  virtual result<epoch> begin_attempt() = 0;
+
+  /// The complete checkpoints, oldest first.
+  virtual result<std::vector<completed_checkpoint>> list() = 0;
+
+  /// Reads and verifies one checkpoint. When it is damaged, the message names what is, and the next
+  /// older complete checkpoint where there is one.
+  virtual result<checkpoint_contents> load(checkpoint_id id) = 0;
+
+  /// Stores a checkpoint durably, and deletes those beyond `config.retained`. Returns it as stored.
+  /// `operators` are borrowed for the call.
+  virtual result<completed_checkpoint>
+  store(completed_checkpoint checkpoint,
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators) = 0;
+
+  /// Deletes all checkpoints.
+  virtual status clear() = 0;
+};
+
+} // namespace weir

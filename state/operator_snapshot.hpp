@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/ids.hpp>
+
+namespace weir {
+
+/// How the items of a list state are handed out when the job is restored.
+enum class redistribution : std::uint8_t {
+  even_split = 0, ///< each item goes to one instance, round robin
+  full_union = 1, ///< every instance gets all items
+};
+
+/// What is known of one keyed state besides its values. Stored, and compared on restore.
+struct state_schema {
+  std::string name; ///< as the operator declared it; unique within the operator
+  std::string kind; ///< "value", "aggregating", ...
+  std::string type; ///< the stored type, with its size
+
+  bool operator==(const state_schema&) const = default;
+};
+
+/// All keyed state of one operator in one key group.
+struct key_group_snapshot {
+  key_group group;
+  std::uint64_t entries = 0; ///< number of keys
+  bytes data;
+};
+
+/// One list state of one operator instance.
+struct list_snapshot {
+  std::string name;
+  redistribution mode = redistribution::even_split;
+  std::vector<bytes> items;
+};
+
+/// Everything that one instance of one operator saves for one barrier.
+///
+/// Plain data: made by the task, stored by the checkpoint store, handed back on restore. Key groups
+/// without entries are left out.
+struct operator_snapshot {
+  std::string uid;
+  std::uint32_t instance = 0;
+  std::uint32_t parallelism = 1;
+  bool drained = false;         ///< its input has ended, and it has emitted what was left
+  std::uint64_t records_in = 0; ///< records received since the job's first start
+  std::string key_type;         ///< of the keyed state; empty where there is none
+  std::vector<state_schema> keyed_states;
+  std::vector<key_group_snapshot> key_groups;
+  std::vector<list_snapshot> lists;
+};
+
+} // namespace weir
