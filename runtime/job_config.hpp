@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include <weir/actors/task_config.hpp>
+#include <weir/base/log.hpp>
+#include <weir/runtime/restart_strategy.hpp>
+#include <weir/snapshot/checkpoint_config.hpp>
+
+namespace weir {
+
+/// Everything about a job that is set from outside its code. Defaults stand at the members; the
+/// job's code, a TOML file, the environment and the command line override them, in this order.
+struct job_config {
+  checkpoint_config checkpoint;
+  restart_config restart;
+  task_config task;
+
+  /// Instances of each operator that does not set its own.
+  std::uint32_t parallelism = 1;
+
+  /// In how many groups keys are placed. Fixed by the job's first checkpoint; the upper limit of the
+  /// parallelism of keyed operators.
+  std::uint32_t key_groups = 128;
+
+  /// Whether operators that need no exchange between them share a task.
+  bool chaining = true;
+
+  /// Threads that run tasks. 0: one per core.
+  std::uint32_t threads = 0;
+
+  log_level lowest_level = log_level::info;
+  log_format format = log_format::text;
+};
+
+} // namespace weir
