@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/batch.hpp>
+#include <weir/actors/collector.hpp>
+#include <weir/actors/record.hpp>
+
+namespace weir {
+
+/// One output of an operator, as the task sees it.
+class output_port {
+ public:
+  virtual ~output_port() = default;
+
+  /// Sets the size of a full batch. Before the first record.
+  virtual void configure(std::uint32_t batch_size) = 0;
+
+  /// Adds a receiver, which must be a collector of the port's record type and outlive it.
+  virtual void connect(collector_base& receiver) = 0;
+
+  /// Passes what has been emitted on to the receivers.
+  virtual void flush() = 0;
+};
+
+/// What an operator's function emits its results with: `out(record)`.
+///
+/// Thread safety: task thread only; valid while the function runs.
+/// Cost:          a store into a batch; the batch is passed on when it is full and at the end of
+///                the input batch.
+template <record T>
+class emitter final : public output_port {
+ public:
+  emitter() = default;
+
+  void operator()(const T& record) { append() = record; }
+  void operator()(T&& record) { append() = std::move(record); }
+
+  /// The next record, to be filled in place. It may hold the value of an earlier record, so that a
+  /// string or a vector keeps its memory.
+  T& append() {
+    if (size_ == capacity_) [[unlikely]]
+      flush();
+    if (times_)
+      times_[size_] = time_;
+    return records_[size_++];
+  }
+
+  /// Emits with this event time from now on.
+  void set_time(event_time time) noexcept { time_ = time; }
+
+  /// Whether records carry event times from now on. Called once per batch, not per record.
+  void set_timed(bool timed) {
+    if (timed != (times_ != nullptr)) {
+      flush();
+      times_ = batch_->enable_times(timed);
+    }
+  }
+
+  void configure(std::uint32_t batch_size) override {
+    batch_ = std::make_unique<batch<T>>(batch_capacity<T>(batch_size));
+    adopt();
+  }
+  void connect(collector_base& receiver) override {
+    receivers_.push_back(&dynamic_cast<collector<T>&>(receiver));
+  }
+  void flush() override {
+    if (size_ == 0)
+      return;
+    batch_->resize(size_);
+    const bool timed = times_ != nullptr;
+    for (std::size_t i = 0; i + 1 < receivers_.size(); ++i) {
+      if (!copy_ || copy_->capacity() < batch_->capacity())
+        copy_ = std::make_unique<batch<T>>(batch_->capacity());
+      copy_->copy_from(*batch_);
+      receivers_[i]->receive(*copy_);
+    }
+    if (!receivers_.empty())
+      receivers_.back()->receive(*batch_);
+    batch_->reset();
+    times_ = batch_->enable_times(timed);
+    adopt();
+  }
+
+ private:
+  void adopt() noexcept {
+    records_ = batch_->records();
+    capacity_ = batch_->capacity();
+    size_ = 0;
+  }
+
+  T* records_ = nullptr;
+  event_time* times_ = nullptr;
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = 0;
+  event_time time_{};
+  std::unique_ptr<batch<T>> batch_;
+  std::unique_ptr<batch<T>> copy_;
+  std::vector<collector<T>*> receivers_;
+};
+
+} // namespace weir

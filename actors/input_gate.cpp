@@ -1,0 +1,161 @@
+#include <weir/actors/input_gate.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace weir {
+
+input_gate::input_gate(std::uint32_t channels, checkpoint_mode mode)
+    : mode_(mode), channels_(channels), live_(channels) {}
+
+void input_gate::push(std::uint32_t channel, batch_ptr records) {
+  enqueue(channel, std::move(records));
+}
+
+void input_gate::push(std::uint32_t channel, marker what) {
+  enqueue(channel, what);
+}
+
+void input_gate::enqueue(std::uint32_t channel, item what) {
+  channels_[channel].queue.push_back(std::move(what));
+  make_ready(channel);
+}
+
+void input_gate::make_ready(std::uint32_t channel) {
+  channel_state& state = channels_[channel];
+  if (state.is_queued || state.queue.empty() || state.held_for != checkpoint_id{})
+    return;
+  state.is_queued = true;
+  ready_.push_back(channel);
+}
+
+std::optional<gate_event> input_gate::next() {
+  for (;;) {
+    if (!decided_.empty()) {
+      gate_event event = std::move(decided_.front());
+      decided_.pop_front();
+      return event;
+    }
+    if (ready_.empty())
+      return std::nullopt;
+    const std::uint32_t channel = ready_.front();
+    ready_.pop_front();
+    channel_state& state = channels_[channel];
+    state.is_queued = false;
+    item what = std::move(state.queue.front());
+    state.queue.pop_front();
+    if (auto* records = std::get_if<batch_ptr>(&what)) {
+      make_ready(channel);
+      return batch_ready{channel, std::move(*records)};
+    }
+    handle(channel, std::get<marker>(what));
+    make_ready(channel);
+  }
+}
+
+void input_gate::handle(std::uint32_t channel, const marker& what) {
+  switch (what.what) {
+  case marker::kind::watermark:
+    channels_[channel].watermark = std::max(channels_[channel].watermark, what.time);
+    update_watermark();
+    break;
+  case marker::kind::barrier: barrier_arrived(channel, what.checkpoint); break;
+  case marker::kind::end_of_input: channel_ended(channel); break;
+  }
+}
+
+void input_gate::update_watermark() {
+  event_time smallest = last_watermark;
+  for (const channel_state& state : channels_)
+    if (!state.ended)
+      smallest = std::min(smallest, state.watermark);
+  if (smallest > watermark_) {
+    watermark_ = smallest;
+    decided_.push_back(watermark_advanced{smallest});
+  }
+}
+
+bool input_gate::is_over(checkpoint_id checkpoint) const {
+  return checkpoint <= last_complete_ || aborted_.contains(checkpoint);
+}
+
+input_gate::alignment& input_gate::alignment_of(checkpoint_id checkpoint) {
+  const auto [found, inserted] = alignments_.try_emplace(checkpoint);
+  if (inserted) {
+    found->second.arrived.resize(channels_.size());
+    found->second.remaining = live_;
+  }
+  return found->second;
+}
+
+void input_gate::announce(checkpoint_id checkpoint) {
+  if (is_over(checkpoint))
+    return;
+  alignment_of(checkpoint);
+  complete_if_ready(checkpoint);
+}
+
+void input_gate::barrier_arrived(std::uint32_t channel, checkpoint_id checkpoint) {
+  if (is_over(checkpoint))
+    return;
+  alignment& pending = alignment_of(checkpoint);
+  if (pending.arrived[channel])
+    return;
+  pending.arrived[channel] = true;
+  --pending.remaining;
+  if (mode_ == checkpoint_mode::exactly_once)
+    channels_[channel].held_for = checkpoint;
+  complete_if_ready(checkpoint);
+}
+
+void input_gate::channel_ended(std::uint32_t channel) {
+  channel_state& state = channels_[channel];
+  if (state.ended)
+    return;
+  state.ended = true;
+  --live_;
+  std::vector<checkpoint_id> pending;
+  for (auto& [id, alignment] : alignments_) {
+    if (!alignment.arrived[channel]) {
+      alignment.arrived[channel] = true;
+      --alignment.remaining;
+    }
+    pending.push_back(id);
+  }
+  for (const checkpoint_id id : pending)
+    complete_if_ready(id);
+  update_watermark();
+  if (live_ == 0)
+    decided_.push_back(input_ended{});
+}
+
+void input_gate::complete_if_ready(checkpoint_id checkpoint) {
+  const auto found = alignments_.find(checkpoint);
+  if (found == alignments_.end() || found->second.remaining != 0)
+    return;
+  last_complete_ = checkpoint;
+  alignments_.erase(alignments_.begin(), std::next(found));
+  aborted_.erase(aborted_.begin(), aborted_.upper_bound(checkpoint));
+  release_channels(checkpoint_id{1}, checkpoint);
+  decided_.push_back(barrier_complete{checkpoint});
+}
+
+void input_gate::abort(checkpoint_id checkpoint) {
+  if (is_over(checkpoint))
+    return;
+  aborted_.insert(checkpoint);
+  if (alignments_.erase(checkpoint) != 0)
+    release_channels(checkpoint, checkpoint);
+}
+
+void input_gate::release_channels(checkpoint_id first, checkpoint_id last) {
+  for (std::uint32_t i = 0; i < channels_.size(); ++i) {
+    channel_state& state = channels_[i];
+    if (state.held_for < first || state.held_for > last)
+      continue;
+    state.held_for = checkpoint_id{};
+    make_ready(i);
+  }
+}
+
+} // namespace weir

@@ -1,0 +1,310 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <weir/base/hash.hpp>
+#include <weir/state/table_memory.hpp>
+
+namespace weir {
+
+/// Rows of one C++ type, known at compile time: what reduce, aggregate and count keep per key.
+template <class Row>
+class static_rows {
+ public:
+  static constexpr std::size_t size() noexcept { return sizeof(Row); }
+  static constexpr std::size_t alignment() noexcept { return alignof(Row); }
+  static constexpr bool is_flat() noexcept { return std::is_trivially_copyable_v<Row>; }
+
+  static void construct(std::byte* row) { ::new (row) Row{}; }
+  static void destroy(std::byte* row) noexcept {
+    std::destroy_at(std::launder(reinterpret_cast<Row*>(row)));
+  }
+  static void relocate(std::byte* to, std::byte* from) noexcept {
+    if constexpr (std::is_trivially_copyable_v<Row>) {
+      std::memcpy(to, from, sizeof(Row));
+    } else {
+      Row* source = std::launder(reinterpret_cast<Row*>(from));
+      ::new (to) Row(std::move(*source));
+      std::destroy_at(source);
+    }
+  }
+};
+
+/// The hash table behind keyed state in memory: one row per key, one segment per key group.
+///
+/// Each segment is an open-addressing table with linear probing; a slot keeps 32 bits of the hash
+/// beside the key, so a probe compares integers and growing does not hash again. Segments grow one
+/// at a time: the longest pause is one key group's share of the keys. A key group is written to a
+/// snapshot by walking its segment.
+///
+/// `Rows` says how a row is laid out: static_rows, or dynamic_rows for states declared at run time.
+///
+/// Ownership:     rows belong to the table. A row's address is valid until the next call that may
+///                insert or erase.
+/// Thread safety: task thread only.
+/// Cost:          no allocation but for growing (doubling at 3/4 full) and shrinking (halving at
+///                1/8 full).
+template <class Key, class Rows>
+class keyed_table {
+ public:
+  /// A table for the key groups `range` of a job with `groups` key groups.
+  keyed_table(key_group_range range, std::uint32_t groups, Rows rows = {})
+      : range_(range), groups_(groups), rows_(std::move(rows)),
+        row_offset_(align_up(key_offset + sizeof(Key), rows_.alignment())),
+        stride_(align_up(row_offset_ + rows_.size(), slot_alignment())),
+        segments_(std::make_unique<segment[]>(range.size())) {}
+
+  keyed_table(const keyed_table&) = delete;
+  keyed_table& operator=(const keyed_table&) = delete;
+
+  ~keyed_table() {
+    for (std::uint32_t i = 0; i < range_.size(); ++i)
+      release(segments_[i]);
+  }
+
+  /// The row of `key`, made with its default value where there is none: `created` tells.
+  struct located {
+    std::byte* row;
+    bool created;
+  };
+
+  located find_or_create(std::uint64_t hash, const Key& key) {
+    segment& part = segment_of(hash);
+    const std::uint32_t tag = tag_of(hash);
+    if (part.slots) [[likely]] {
+      for (std::uint32_t i = tag & part.mask;; i = (i + 1) & part.mask) {
+        std::byte* slot = slot_at(part, i);
+        const std::uint32_t found = tag_in(slot);
+        if (found == tag && key_in(slot) == key) [[likely]]
+          return {row_in(slot), false};
+        if (found == 0)
+          break;
+      }
+    }
+    return {insert(part, tag, key), true};
+  }
+
+  /// The row of `key`, or nullptr.
+  std::byte* find(std::uint64_t hash, const Key& key) const {
+    const segment& part = segment_of(hash);
+    if (!part.slots)
+      return nullptr;
+    std::byte* slot = find_slot(part, tag_of(hash), key);
+    return slot ? row_in(slot) : nullptr;
+  }
+
+  /// Removes `key` with its row. Returns whether it was there.
+  bool erase(std::uint64_t hash, const Key& key) {
+    segment& part = segment_of(hash);
+    std::byte* slot = part.slots ? find_slot(part, tag_of(hash), key) : nullptr;
+    if (!slot)
+      return false;
+    std::destroy_at(&key_in(slot));
+    rows_.destroy(row_in(slot));
+    close_gap(part, static_cast<std::uint32_t>((slot - part.slots) / stride()));
+    --part.size;
+    --size_;
+    if (part.mask + 1 > least_capacity && part.size < (part.mask + 1) / 8)
+      rehash(part, (part.mask + 1) / 2);
+    return true;
+  }
+
+  /// Begins to load the slot where `hash` lives into the cache.
+  void prefetch(std::uint64_t hash) const noexcept {
+    const segment& part = segment_of(hash);
+    __builtin_prefetch(part.slots + std::size_t{tag_of(hash) & part.mask} * stride(), 1);
+  }
+
+  /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
+  template <class Visit>
+  void for_each(key_group group, Visit&& visit) const {
+    const segment& part = segments_[group.value - range_.first];
+    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) != 0)
+        visit(std::as_const(key_in(slot)), row_in(slot));
+    }
+  }
+
+  /// Removes all keys of one group and gives its memory back.
+  void clear(key_group group) {
+    segment& part = segments_[group.value - range_.first];
+    size_ -= part.size;
+    release(part);
+    part = segment{};
+  }
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t size(key_group group) const { return segments_[group.value - range_.first].size; }
+  std::size_t memory() const noexcept { return memory_; }
+  key_group_range range() const noexcept { return range_; }
+  std::uint32_t groups() const noexcept { return groups_; }
+  const Rows& rows() const noexcept { return rows_; }
+
+ private:
+  static constexpr std::uint32_t least_capacity = 8;
+  static constexpr std::size_t key_offset =
+      alignof(Key) > sizeof(std::uint32_t) ? alignof(Key) : sizeof(std::uint32_t);
+  static constexpr bool has_static_rows = requires { std::integral_constant<std::size_t, Rows::size()>{}; };
+
+  struct segment {
+    std::byte* slots = nullptr;
+    std::uint32_t mask = 0;
+    std::uint32_t size = 0;
+  };
+
+  static constexpr std::size_t align_up(std::size_t size, std::size_t alignment) {
+    return (size + alignment - 1) / alignment * alignment;
+  }
+
+  constexpr std::size_t slot_alignment() const {
+    return std::max({alignof(Key), alignof(std::uint32_t), rows_.alignment()});
+  }
+
+  std::size_t stride() const noexcept {
+    if constexpr (has_static_rows) {
+      constexpr std::size_t row_offset = align_up(key_offset + sizeof(Key), Rows::alignment());
+      constexpr std::size_t alignment =
+          std::max({alignof(Key), alignof(std::uint32_t), Rows::alignment()});
+      return std::integral_constant<std::size_t, align_up(row_offset + Rows::size(), alignment)>{};
+    } else {
+      return stride_;
+    }
+  }
+
+  static std::uint32_t tag_of(std::uint64_t hash) noexcept {
+    const auto tag = static_cast<std::uint32_t>(hash);
+    return tag + (tag == 0);
+  }
+  static std::uint32_t& tag_in(std::byte* slot) {
+    return *std::launder(reinterpret_cast<std::uint32_t*>(slot));
+  }
+  static Key& key_in(std::byte* slot) {
+    return *std::launder(reinterpret_cast<Key*>(slot + key_offset));
+  }
+  std::byte* row_in(std::byte* slot) const noexcept {
+    if constexpr (has_static_rows)
+      return slot + std::integral_constant<std::size_t, align_up(key_offset + sizeof(Key), Rows::alignment())>{};
+    else
+      return slot + row_offset_;
+  }
+  std::byte* slot_at(const segment& part, std::uint32_t i) const noexcept {
+    return part.slots + std::size_t{i} * stride();
+  }
+  segment& segment_of(std::uint64_t hash) const noexcept {
+    return segments_[key_group_of(hash, groups_).value - range_.first];
+  }
+
+  std::byte* find_slot(const segment& part, std::uint32_t tag, const Key& key) const {
+    for (std::uint32_t i = tag & part.mask;; i = (i + 1) & part.mask) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) == tag && key_in(slot) == key)
+        return slot;
+      if (tag_in(slot) == 0)
+        return nullptr;
+    }
+  }
+
+  std::byte* free_slot(const segment& part, std::uint32_t tag) const {
+    std::uint32_t i = tag & part.mask;
+    while (tag_in(slot_at(part, i)) != 0)
+      i = (i + 1) & part.mask;
+    return slot_at(part, i);
+  }
+
+  [[gnu::noinline]] std::byte* insert(segment& part, std::uint32_t tag, const Key& key) {
+    if (!part.slots)
+      rehash(part, least_capacity);
+    else if (std::uint64_t{part.size} * 4 >= (std::uint64_t{part.mask} + 1) * 3)
+      rehash(part, (part.mask + 1) * 2);
+    std::byte* slot = free_slot(part, tag);
+    ::new (static_cast<void*>(slot + key_offset)) Key(key);
+    rows_.construct(row_in(slot));
+    tag_in(slot) = tag;
+    ++part.size;
+    ++size_;
+    return row_in(slot);
+  }
+
+  void relocate(std::byte* to, std::byte* from) noexcept {
+    tag_in(to) = tag_in(from);
+    if constexpr (std::is_trivially_copyable_v<Key>) {
+      std::memcpy(to + key_offset, from + key_offset, sizeof(Key));
+    } else {
+      ::new (static_cast<void*>(to + key_offset)) Key(std::move(key_in(from)));
+      std::destroy_at(&key_in(from));
+    }
+    rows_.relocate(row_in(to), row_in(from));
+  }
+
+  // Linear probing without tombstones: moves every later entry of the run that may live here.
+  void close_gap(segment& part, std::uint32_t gap) {
+    for (std::uint32_t i = (gap + 1) & part.mask;; i = (i + 1) & part.mask) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) == 0)
+        break;
+      const std::uint32_t home = tag_in(slot) & part.mask;
+      if (((i - home) & part.mask) >= ((i - gap) & part.mask)) {
+        relocate(slot_at(part, gap), slot);
+        gap = i;
+      }
+    }
+    tag_in(slot_at(part, gap)) = 0;
+  }
+
+  [[gnu::noinline]] void rehash(segment& part, std::uint32_t capacity) {
+    segment grown;
+    grown.slots = allocate_table(capacity * stride(), slot_alignment());
+    grown.mask = capacity - 1;
+    grown.size = part.size;
+    memory_ += capacity * stride();
+    for (std::uint32_t i = 0; i < capacity; ++i)
+      ::new (static_cast<void*>(slot_at(grown, i))) std::uint32_t{0};
+    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) != 0)
+        relocate(free_slot(grown, tag_in(slot)), slot);
+    }
+    free(part);
+    part = grown;
+  }
+
+  void free(segment& part) noexcept {
+    if (part.slots) {
+      const std::size_t size = (std::size_t{part.mask} + 1) * stride();
+      free_table(part.slots, size, slot_alignment());
+      memory_ -= size;
+    }
+  }
+
+  void release(segment& part) noexcept {
+    constexpr bool trivial = std::is_trivially_destructible_v<Key>;
+    for (std::uint32_t i = 0; part.slots && !(trivial && rows_.is_flat()) && i <= part.mask; ++i) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) != 0) {
+        std::destroy_at(&key_in(slot));
+        rows_.destroy(row_in(slot));
+      }
+    }
+    free(part);
+  }
+
+  key_group_range range_;
+  std::uint32_t groups_;
+  Rows rows_;
+  std::size_t row_offset_;
+  std::size_t stride_;
+  std::unique_ptr<segment[]> segments_;
+  std::size_t size_ = 0;
+  std::size_t memory_ = 0;
+};
+
+} // namespace weir

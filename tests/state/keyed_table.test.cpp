@@ -1,0 +1,125 @@
+#include <doctest/doctest.h>
+
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include <weir/state/keyed_snapshot.hpp>
+#include <weir/state/state_registry.hpp>
+
+using namespace weir;
+
+namespace {
+
+constexpr std::uint32_t groups = 16;
+constexpr key_group_range all_groups{0, groups};
+
+std::string key_for(std::uint64_t n, std::string*) { return "a key of some length " + std::to_string(n); }
+std::uint64_t key_for(std::uint64_t n, std::uint64_t*) { return n * 0x9E3779B9; }
+
+template <class Key>
+void behaves_like_a_map(std::uint32_t seed) {
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  keyed_table<Key, static_rows<std::uint64_t>> table(all_groups, groups);
+  std::unordered_map<Key, std::uint64_t> model;
+  for (int step = 0; step < 20000; ++step) {
+    const Key key = key_for(random() % 3000, static_cast<Key*>(nullptr));
+    if (random() % (step < 12000 ? 4 : 2) == 0) {
+      CHECK(table.erase(hash_of(key), key) == (model.erase(key) == 1));
+    } else {
+      const auto [row, created] = table.find_or_create(hash_of(key), key);
+      CHECK(created == !model.contains(key));
+      *reinterpret_cast<std::uint64_t*>(row) += static_cast<std::uint64_t>(step);
+      model[key] += static_cast<std::uint64_t>(step);
+    }
+    REQUIRE(table.size() == model.size());
+  }
+  for (const auto& [key, value] : model) {
+    const std::byte* row = table.find(hash_of(key), key);
+    REQUIRE(row != nullptr);
+    CHECK(*reinterpret_cast<const std::uint64_t*>(row) == value);
+  }
+  for (const auto& [key, value] : model)
+    CHECK(table.erase(hash_of(key), key));
+  CHECK(table.size() == 0);
+  CHECK(table.memory() <= groups * 64 * 64);
+}
+
+} // namespace
+
+TEST_CASE("a keyed table behaves like a map, with flat keys and with strings") {
+  for (std::uint32_t seed = 1; seed <= 3; ++seed) {
+    behaves_like_a_map<std::uint64_t>(seed);
+    behaves_like_a_map<std::string>(seed);
+  }
+}
+
+TEST_CASE("key groups of a keyed table come back from their snapshots") {
+  keyed_table<std::string, static_rows<std::uint64_t>> table(all_groups, groups);
+  for (std::uint64_t n = 0; n < 500; ++n) {
+    const std::string key = std::to_string(n);
+    *reinterpret_cast<std::uint64_t*>(table.find_or_create(hash_of(key), key).row) = n;
+  }
+  keyed_table<std::string, static_rows<std::uint64_t>> restored(all_groups, groups);
+  for (std::uint32_t g = 0; g < groups; ++g)
+    read_group(restored, operator_snapshot{}, write_group(table, key_group{g}));
+  CHECK(restored.size() == 500);
+  for (std::uint64_t n = 0; n < 500; ++n) {
+    const std::string key = std::to_string(n);
+    const std::byte* row = restored.find(hash_of(key), key);
+    REQUIRE(row != nullptr);
+    CHECK(*reinterpret_cast<const std::uint64_t*>(row) == n);
+  }
+}
+
+TEST_CASE("states declared at run time share one row, and a removed state's cells are skipped") {
+  row_cursor cursor;
+  state_registry registry(cursor);
+  value_state<std::string> city = registry.value<std::string>("city");
+  value_state<std::uint64_t> visits = registry.value<std::uint64_t>("visits");
+  keyed_table<std::string, dynamic_rows> table(all_groups, groups, registry.finish());
+  for (const char* key : {"ann", "bob", "cleo"}) {
+    cursor.row = table.find_or_create(hash_of(std::string(key)), key).row;
+    CHECK(!city.has_value());
+    city.update(std::string("city of ") + key);
+    if (key[0] != 'b')
+      visits.mutable_value() += 7;
+  }
+
+  operator_snapshot stored;
+  for (const row_column& column : table.rows().columns())
+    stored.keyed_states.push_back(column.schema);
+
+  row_cursor later;
+  state_registry fewer(later);
+  value_state<std::uint64_t> only_visits = fewer.value<std::uint64_t>("visits");
+  keyed_table<std::string, dynamic_rows> restored(all_groups, groups, fewer.finish());
+  for (std::uint32_t g = 0; g < groups; ++g)
+    read_group(restored, stored, write_group(table, key_group{g}));
+  later.row = restored.find(hash_of(std::string("cleo")), "cleo");
+  REQUIRE(later.row != nullptr);
+  CHECK(*only_visits == 7);
+  later.row = restored.find(hash_of(std::string("bob")), "bob");
+  CHECK(!only_visits.has_value());
+}
+
+TEST_CASE("a state of another type in the checkpoint is an error that shows both types") {
+  operator_snapshot stored;
+  stored.key_type = "std::string";
+  stored.key_groups.push_back({key_group{0}, 1, "x"});
+  stored.keyed_states = {{"city", "value", "int (4 bytes)"}};
+  const status checked =
+      check_keyed_schema(stored, "std::string", {{"city", "value", "long (8 bytes)"}});
+  REQUIRE(!checked);
+  CHECK(checked.failure().code == errc::state_mismatch);
+  CHECK(checked.failure().message.find("int (4 bytes)") != std::string::npos);
+  CHECK(checked.failure().message.find("long (8 bytes)") != std::string::npos);
+}
+
+TEST_CASE("declaring two states of one name is refused") {
+  row_cursor cursor;
+  state_registry registry(cursor);
+  registry.value<int>("n");
+  CHECK_THROWS_AS(registry.value<long>("n"), std::invalid_argument);
+}
