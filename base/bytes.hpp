@@ -83,6 +83,13 @@ class byte_reader {
     rest_.remove_prefix(size);
     return part;
   }
+  /// A bool: any byte but 0 and 1 is malformed, where read_raw<bool> would be undefined behaviour.
+  bool read_truth() {
+    const auto value = read_raw<std::uint8_t>();
+    if (value > 1)
+      throw malformed_bytes("expected a truth value, found " + std::to_string(value));
+    return value == 1;
+  }
   std::string_view read_text() { return read_view(read_size()); }
 
   /// A length that is followed by at least that many bytes or elements of one byte or more.

@@ -34,6 +34,7 @@ class byte_input_archive : public cereal::InputArchive<byte_input_archive,
       : cereal::InputArchive<byte_input_archive, cereal::AllowEmptyClassElision>(this), in_(in) {}
 
   void read(void* out, std::size_t size) { in_.read(out, size); }
+  bool read_truth() { return in_.read_truth(); }
   std::size_t remaining() const noexcept { return in_.remaining(); }
 
  private:
@@ -49,7 +50,10 @@ void CEREAL_SAVE_FUNCTION_NAME(byte_output_archive& archive, const T& value) {
 template <class T>
   requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(byte_input_archive& archive, T& value) {
-  archive.read(&value, sizeof value);
+  if constexpr (std::is_same_v<T, bool>)
+    value = archive.read_truth();
+  else
+    archive.read(&value, sizeof value);
 }
 
 template <class T>
@@ -97,7 +101,8 @@ concept flat = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
 /// containers include cereal's header, such as <cereal/types/vector.hpp>).
 template <class T>
 concept storable = flat<T> || std::is_same_v<T, std::string> ||
-                   (cereal::traits::is_output_serializable<T, byte_output_archive>::value &&
+                   (!std::is_pointer_v<T> && !std::is_same_v<T, std::string_view> &&
+                    cereal::traits::is_output_serializable<T, byte_output_archive>::value &&
                     cereal::traits::is_input_serializable<T, byte_input_archive>::value);
 
 /// Appends the encoding of `value`.
@@ -116,13 +121,19 @@ void encode(byte_writer& out, const T& value) {
 /// Replaces `value` by what encode() wrote. Throws malformed_bytes when it is not there.
 template <storable T>
 void decode(byte_reader& in, T& value) {
-  if constexpr (flat<T>) {
+  if constexpr (std::is_same_v<T, bool>) {
+    value = in.read_truth();
+  } else if constexpr (flat<T>) {
     in.read(&value, sizeof value);
   } else if constexpr (std::is_same_v<T, std::string>) {
     value = in.read_text();
   } else {
-    byte_input_archive archive(in);
-    archive(value);
+    try {
+      byte_input_archive archive(in);
+      archive(value);
+    } catch (const cereal::Exception& cause) {
+      throw malformed_bytes(cause.what());
+    }
   }
 }
 

@@ -19,13 +19,17 @@ enum class log_format : std::uint8_t { text, json };
 struct log_field {
   std::string_view name;
   std::string value;
+  bool is_literal = false; ///< a number or a truth value: JSON writes it without quotes
 
   log_field(std::string_view field, std::string text) : name(field), value(std::move(text)) {}
   log_field(std::string_view field, std::string_view text) : name(field), value(text) {}
   log_field(std::string_view field, const char* text) : name(field), value(text) {}
   template <class Number>
     requires std::is_arithmetic_v<Number>
-  log_field(std::string_view field, Number number) : name(field), value(std::to_string(number)) {}
+  log_field(std::string_view field, Number number)
+      : name(field), value(std::to_string(number)), is_literal(true) {}
+  log_field(std::string_view field, bool truth)
+      : name(field), value(truth ? "true" : "false"), is_literal(true) {}
 };
 
 /// Sets what is logged and how. The log goes to standard error: standard output belongs to the job.
