@@ -16,7 +16,7 @@ std::optional<duration> restart_strategy::on_failure(time_point now) {
   case restart_kind::exponential_delay: return next_exponential_delay(now);
   case restart_kind::failure_rate:
     recent_.push_back(now);
-    while (now - recent_.front() >= config_.rate_interval)
+    while (recent_.size() > 1 && now - recent_.front() >= config_.rate_interval)
       recent_.pop_front();
     if (recent_.size() > config_.rate_maximum)
       return std::nullopt;
