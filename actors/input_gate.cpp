@@ -115,10 +115,10 @@ void input_gate::channel_ended(std::uint32_t channel) {
   state.ended = true;
   --live_;
   std::vector<checkpoint_id> pending;
-  for (auto& [id, alignment] : alignments_) {
-    if (!alignment.arrived[channel]) {
-      alignment.arrived[channel] = true;
-      --alignment.remaining;
+  for (auto& [id, waiting] : alignments_) {
+    if (!waiting.arrived[channel]) {
+      waiting.arrived[channel] = true;
+      --waiting.remaining;
     }
     pending.push_back(id);
   }

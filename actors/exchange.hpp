@@ -1,0 +1,238 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/batch.hpp>
+#include <weir/actors/collector.hpp>
+#include <weir/actors/output_channel.hpp>
+#include <weir/actors/record.hpp>
+#include <weir/base/hash.hpp>
+
+namespace weir {
+
+/// How the records of one edge are divided among the instances of the receiving operator.
+enum class partitioning : std::uint8_t {
+  forward,   ///< instance i to instance i; such an edge may be chained
+  hash,      ///< by key group
+  rebalance, ///< a batch to each in turn
+  broadcast, ///< every record to every instance
+};
+
+/// The sending end of one edge in one task: distributes records over the edge's channels.
+class exchange_base {
+ public:
+  explicit exchange_base(std::vector<output_channel*> channels) : channels_(std::move(channels)) {}
+  virtual ~exchange_base() = default;
+
+  /// Sends the batches that are not full yet.
+  virtual void flush() = 0;
+
+  /// Whether records wait in batches that are not full yet.
+  virtual bool has_partial() const = 0;
+
+  /// The receiving end for the chain.
+  virtual collector_base& input() = 0;
+
+  /// Sends `what` to every receiver, after all records so far.
+  void send_all(const marker& what) {
+    flush();
+    for (output_channel* channel : channels_)
+      channel->send(what);
+  }
+
+ protected:
+  std::vector<output_channel*> channels_;
+};
+
+/// Fills batches for one channel.
+template <record T>
+class channel_writer {
+ public:
+  channel_writer(output_channel& channel, std::uint32_t capacity)
+      : channel_(&channel), capacity_(capacity) {}
+
+  /// Adds one record, with its event time and key hash where it has them.
+  void append(T&& record, const event_time* time, const std::uint64_t* hash) {
+    batch<T>& open = open_batch();
+    const std::uint32_t at = open.size();
+    if ((time != nullptr) != (open.times() != nullptr)) [[unlikely]] {
+      change_timed(time != nullptr);
+      append(std::move(record), time, hash);
+      return;
+    }
+    open[at] = std::move(record);
+    if (time)
+      open.times()[at] = *time;
+    if (hash)
+      hashes_[at] = *hash;
+    open.resize(at + 1);
+    if (at + 1 == open.capacity())
+      flush();
+  }
+
+  /// Takes over the content of `records` whole where that saves copying; returns false otherwise.
+  bool take(batch<T>& records) {
+    if (current_ && !batch_of(current_).is_empty())
+      return false;
+    if (std::uint64_t{records.size()} * 2 < capacity_)
+      return false;
+    open_batch().swap(records);
+    if (batch_of(current_).is_full())
+      flush();
+    return true;
+  }
+
+  void flush() {
+    if (has_partial()) {
+      channel_->send(std::move(current_));
+      current_ = {};
+    }
+  }
+
+  bool has_partial() const { return current_ && !current_->is_empty(); }
+
+  void enable_hashes() { is_hashed_ = true; }
+
+ private:
+  static batch<T>& batch_of(const batch_ptr& records) { return static_cast<batch<T>&>(*records); }
+
+  batch<T>& open_batch() {
+    if (!current_) {
+      current_ = channel_->take_spare();
+      if (!current_)
+        current_ = batch_ptr(new batch<T>(capacity_));
+      current_->reset();
+      if (is_hashed_)
+        hashes_ = current_->enable_hashes();
+    }
+    return batch_of(current_);
+  }
+
+  void change_timed(bool timed) {
+    flush();
+    open_batch().enable_times(timed);
+  }
+
+  output_channel* channel_;
+  std::uint32_t capacity_;
+  bool is_hashed_ = false;
+  std::uint64_t* hashes_ = nullptr;
+  batch_ptr current_;
+};
+
+/// forward, rebalance and broadcast: what does not look into the records.
+template <record T>
+class plain_exchange final : public exchange_base, public collector<T> {
+ public:
+  plain_exchange(partitioning how, std::vector<output_channel*> channels, std::uint32_t batch_size)
+      : exchange_base(std::move(channels)), how_(how) {
+    for (output_channel* channel : channels_)
+      writers_.emplace_back(*channel, batch_capacity<T>(batch_size));
+  }
+
+  void receive(batch<T>& records) override {
+    if (how_ == partitioning::broadcast) {
+      for (std::size_t i = 0; i + 1 < writers_.size(); ++i)
+        copy(writers_[i], records);
+      move(writers_.back(), records);
+      return;
+    }
+    move(writers_[turn_], records);
+    if (how_ == partitioning::rebalance && !writers_[turn_].has_partial())
+      turn_ = (turn_ + 1) % writers_.size();
+  }
+
+  void flush() override {
+    for (channel_writer<T>& writer : writers_)
+      writer.flush();
+    if (how_ == partitioning::rebalance)
+      turn_ = (turn_ + 1) % writers_.size();
+  }
+  bool has_partial() const override {
+    for (const channel_writer<T>& writer : writers_)
+      if (writer.has_partial())
+        return true;
+    return false;
+  }
+  collector_base& input() override { return *this; }
+
+ private:
+  static void copy(channel_writer<T>& writer, batch<T>& records) {
+    const event_time* times = records.times();
+    for (std::uint32_t i = 0; i < records.size(); ++i)
+      writer.append(T(records[i]), times ? times + i : nullptr, nullptr);
+  }
+  static void move(channel_writer<T>& writer, batch<T>& records) {
+    if (writer.take(records))
+      return;
+    const event_time* times = records.times();
+    for (std::uint32_t i = 0; i < records.size(); ++i)
+      writer.append(std::move(records[i]), times ? times + i : nullptr, nullptr);
+  }
+
+  partitioning how_;
+  std::size_t turn_ = 0;
+  std::vector<channel_writer<T>> writers_;
+};
+
+/// hash: each record goes to the instance that owns its key's group, with the hash beside it.
+template <record T, class KeyOf>
+class hash_exchange final : public exchange_base, public collector<T> {
+ public:
+  hash_exchange(KeyOf key_of, std::vector<output_channel*> channels, std::uint32_t batch_size,
+                std::uint32_t groups)
+      : exchange_base(std::move(channels)), key_of_(std::move(key_of)), groups_(groups) {
+    for (output_channel* channel : channels_) {
+      writers_.emplace_back(*channel, batch_capacity<T>(batch_size));
+      writers_.back().enable_hashes();
+    }
+    const auto parallelism = static_cast<std::uint32_t>(channels_.size());
+    for (std::uint32_t group = 0; group < groups; ++group)
+      instance_of_group_.push_back(instance_of(key_group{group}, parallelism, groups));
+  }
+
+  void receive(batch<T>& records) override {
+    const std::uint32_t size = records.size();
+    if (writers_.size() == 1 && !writers_[0].has_partial() && is_mostly_full(records)) {
+      std::uint64_t* hashes = records.enable_hashes();
+      for (std::uint32_t i = 0; i < size; ++i)
+        hashes[i] = hash_of(key_of_(std::as_const(records[i])));
+      writers_[0].take(records);
+      writers_[0].flush();
+      return;
+    }
+    const event_time* times = records.times();
+    for (std::uint32_t i = 0; i < size; ++i) {
+      const std::uint64_t hash = hash_of(key_of_(std::as_const(records[i])));
+      const std::uint32_t instance = instance_of_group_[key_group_of(hash, groups_).value];
+      writers_[instance].append(std::move(records[i]), times ? times + i : nullptr, &hash);
+    }
+  }
+
+  void flush() override {
+    for (channel_writer<T>& writer : writers_)
+      writer.flush();
+  }
+  bool has_partial() const override {
+    for (const channel_writer<T>& writer : writers_)
+      if (writer.has_partial())
+        return true;
+    return false;
+  }
+  collector_base& input() override { return *this; }
+
+ private:
+  static bool is_mostly_full(const batch<T>& records) {
+    return std::uint64_t{records.size()} * 2 >= records.capacity();
+  }
+
+  KeyOf key_of_;
+  std::uint32_t groups_;
+  std::vector<std::uint32_t> instance_of_group_;
+  std::vector<channel_writer<T>> writers_;
+};
+
+} // namespace weir

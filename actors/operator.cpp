@@ -1,0 +1,53 @@
+#include <weir/actors/operator.hpp>
+
+#include <stdexcept>
+
+namespace weir {
+
+void operator_base::open(const operator_context& context, const restored_state& restored) {
+  context_ = context;
+  records_in_ = restored.records_in;
+  drained_ = restored.drained;
+  guarded("opening", [&] { on_open(restored); });
+}
+
+collector_base& operator_base::input(std::size_t) {
+  throw std::logic_error("the operator '" + context_.name + "' has no such input");
+}
+
+source_turn operator_base::take_turn() {
+  throw std::logic_error("the operator '" + context_.name + "' is no source");
+}
+
+bool operator_base::drain() {
+  if (!drained_)
+    drained_ = guarded("draining after the end of its input", [&] { return on_drain(); });
+  return drained_;
+}
+
+operator_snapshot operator_base::snapshot(checkpoint_id checkpoint) {
+  operator_snapshot made;
+  made.uid = context_.uid;
+  made.instance = context_.instance;
+  made.parallelism = context_.parallelism;
+  made.drained = drained_;
+  made.records_in = records_in_;
+  guarded("taking a snapshot", [&] { on_snapshot(checkpoint, made); });
+  return made;
+}
+
+std::string operator_base::place() const {
+  return "operator '" + context_.name + "', instance " + std::to_string(context_.instance) + " of " +
+         std::to_string(context_.parallelism);
+}
+
+void operator_base::fail_at_record(std::uint32_t index) const {
+  throw operator_error(place() + ", record " + std::to_string(records_in_ + index + 1),
+                       current_exception_text());
+}
+
+void operator_base::fail_while(const char* doing) const {
+  throw operator_error(place() + ", while " + doing, current_exception_text());
+}
+
+} // namespace weir

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/batch.hpp>
+#include <weir/actors/collector.hpp>
+#include <weir/actors/emitter.hpp>
+#include <weir/actors/operator_error.hpp>
+#include <weir/base/hash.hpp>
+#include <weir/state/operator_snapshot.hpp>
+#include <weir/state/restored_state.hpp>
+
+namespace weir {
+
+/// Who an operator instance is.
+struct operator_context {
+  std::string job;
+  std::string name;
+  std::string uid;
+  std::uint32_t instance = 0; ///< from 0 to below parallelism
+  std::uint32_t parallelism = 1;
+  std::uint32_t key_groups = 1; ///< of the job
+  std::string run; ///< differs between all attempts at running the job, on all machines
+};
+
+/// What a source has done in its turn.
+struct source_turn {
+  enum class outcome : std::uint8_t {
+    more,  ///< there is more to read at once
+    idle,  ///< nothing now: ask again after `wait`
+    ended, ///< there will never be more
+  };
+  outcome what = outcome::more;
+  duration wait{};
+
+  static source_turn more() { return {outcome::more, {}}; }
+  static source_turn idle(duration wait) { return {outcome::idle, wait}; }
+  static source_turn ended() { return {outcome::ended, {}}; }
+};
+
+/// One running instance of one step of the topology.
+///
+/// The task drives it: open once, batches into its inputs, flush after each, snapshot at each
+/// barrier, drain once after the last batch. Functions may throw; an exception fails the task, and
+/// the job goes on from its last checkpoint.
+///
+/// Thread safety: task thread only.
+class operator_base {
+ public:
+  operator_base(const operator_base&) = delete;
+  operator_base& operator=(const operator_base&) = delete;
+  virtual ~operator_base() = default;
+
+  /// Prepares for the first record, with the state that `restored` holds.
+  void open(const operator_context& context, const restored_state& restored);
+
+  /// Input `port`, from 0; a source has none.
+  virtual collector_base& input(std::size_t port);
+
+  /// The outputs, side outputs after the main one; a sink has none.
+  virtual std::vector<output_port*> outputs() { return {}; }
+
+  /// A source's turn to emit up to about one batch. Only sources have it.
+  virtual source_turn take_turn();
+
+  virtual void on_watermark(event_time) {}
+
+  /// The input has ended: emits a part of what is left. Returns true when there is nothing more.
+  /// Called until then, with pauses in between when receivers are slow.
+  bool drain();
+
+  /// Everything that must be there after a restart. Sinks prepare their transactions here.
+  operator_snapshot snapshot(checkpoint_id checkpoint);
+
+  /// The checkpoint is durable: what was prepared for it may become visible.
+  virtual void checkpoint_completed(checkpoint_id) {}
+
+  /// The task ends, in good order or after a failure. Must not throw.
+  virtual void close() noexcept {}
+
+  const operator_context& context() const noexcept { return context_; }
+  bool is_drained() const noexcept { return drained_; }
+
+ protected:
+  operator_base() = default;
+
+  virtual void on_open(const restored_state&) {}
+  virtual bool on_drain() { return true; }
+  virtual void on_snapshot(checkpoint_id, operator_snapshot&) {}
+
+  /// Calls body(record, index) for each record, counting them, and gives an exception the
+  /// operator's name and the record's position.
+  template <class In, class Body>
+  void for_each_record(batch<In>& records, Body&& body) {
+    const std::uint32_t size = records.size();
+    In* const first = records.records();
+    std::uint32_t i = 0;
+    try {
+      for (; i != size; ++i)
+        body(first[i], i);
+    } catch (const operator_error&) {
+      throw;
+    } catch (...) {
+      fail_at_record(i);
+    }
+    records_in_ += size;
+  }
+
+  /// The same, with each record's event time set on `out` before its call.
+  template <class In, class Out, class Body>
+  void for_each_record(batch<In>& records, emitter<Out>& out, Body&& body) {
+    const event_time* times = records.times();
+    out.set_timed(times != nullptr);
+    if (times)
+      for_each_record(records, [&](In& record, std::uint32_t i) {
+        out.set_time(times[i]);
+        body(record, i);
+      });
+    else
+      for_each_record(records, body);
+  }
+
+  /// Runs `body`, and gives an exception the operator's name and what it was doing.
+  template <class Body>
+  decltype(auto) guarded(const char* doing, Body&& body) {
+    try {
+      return body();
+    } catch (const operator_error&) {
+      throw;
+    } catch (...) {
+      fail_while(doing);
+    }
+  }
+
+ private:
+  [[noreturn]] void fail_at_record(std::uint32_t index) const;
+  [[noreturn]] void fail_while(const char* doing) const;
+  std::string place() const;
+
+  operator_context context_;
+  std::uint64_t records_in_ = 0;
+  bool drained_ = false;
+};
+
+} // namespace weir

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace weir {
+
+/// An exception of a user's function, with the operator and the record it came from. Made once,
+/// where it is first caught; the task reports it to the supervisor.
+class operator_error : public std::runtime_error {
+ public:
+  operator_error(const std::string& where, const std::string& what)
+      : std::runtime_error(where + ": " + what) {}
+};
+
+/// The text of the exception being handled: its what(), or its type where it has none. Call inside
+/// a catch block.
+std::string current_exception_text();
+
+} // namespace weir

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include <weir/actors/operator.hpp>
+#include <weir/actors/operators/flat_map.hpp>
+#include <weir/actors/operators/map.hpp>
+#include <weir/actors/operators/process.hpp>
+
+namespace weir {
+
+namespace detail {
+
+/// An input that hands its batches to a function.
+template <record In, class Receive>
+class function_input final : public collector<In> {
+ public:
+  explicit function_input(Receive receive) : receive_(std::move(receive)) {}
+  void receive(batch<In>& records) override { receive_(records); }
+
+ private:
+  Receive receive_;
+};
+
+template <record In, class Receive>
+std::unique_ptr<collector_base> make_input(Receive receive) {
+  return std::make_unique<function_input<In, Receive>>(std::move(receive));
+}
+
+} // namespace detail
+
+/// Two inputs of different types, one function for each, one output.
+template <record First, record Second, record Out, class F, class G>
+class connected_flat_map_operator final : public operator_base {
+ public:
+  connected_flat_map_operator(F f, G g) : f_(std::move(f)), g_(std::move(g)) {}
+
+  collector_base& input(std::size_t port) override { return *inputs_[port]; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+
+ private:
+  template <class In, class Function>
+  std::unique_ptr<collector_base> input_for(Function& function) {
+    return detail::make_input<In>([this, &function](batch<In>& records) {
+      for_each_record(records, out_,
+                      [&](In& in, std::uint32_t) { function(std::move(in), out_); });
+    });
+  }
+
+  F f_;
+  G g_;
+  emitter<Out> out_;
+  std::unique_ptr<collector_base> inputs_[2] = {input_for<First>(f_), input_for<Second>(g_)};
+};
+
+/// Two inputs of different types in one class; nothing keyed.
+template <record First, record Second, class P>
+class connected_process_operator final : public operator_base {
+ public:
+  explicit connected_process_operator(P how) : how_(std::move(how)), told_(context()) {}
+
+  collector_base& input(std::size_t port) override { return *inputs_[port]; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+  void on_watermark(event_time time) override { told_.set_watermark(time); }
+
+ private:
+  template <class In, class Call>
+  std::unique_ptr<collector_base> input_for(Call call) {
+    return detail::make_input<In>([this, call](batch<In>& records) {
+      const event_time* times = records.times();
+      for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+        told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+        call(std::as_const(in));
+      });
+    });
+  }
+
+  P how_;
+  process_context told_;
+  emitter<typename P::output> out_;
+  std::unique_ptr<collector_base> inputs_[2] = {
+      input_for<First>([this](const First& in) { how_.process_first(in, told_, out_); }),
+      input_for<Second>([this](const Second& in) { how_.process_second(in, told_, out_); })};
+};
+
+/// Two inputs keyed by the same type, in one class with keyed state that both sides share.
+template <record First, class FirstKey, record Second, class SecondKey, class P>
+class connected_keyed_process_operator final : public operator_base {
+ public:
+  using key_type = key_of_t<FirstKey, First>;
+
+  connected_keyed_process_operator(FirstKey first, SecondKey second, P how)
+      : first_key_(std::move(first)), second_key_(std::move(second)), how_(std::move(how)),
+        told_(context()) {}
+
+  collector_base& input(std::size_t port) override { return *inputs_[port]; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+  void on_watermark(event_time time) override { told_.set_watermark(time); }
+
+ private:
+  template <class In, class KeyOf, class Call>
+  std::unique_ptr<collector_base> input_for(const KeyOf& key_of, Call call) {
+    return detail::make_input<In>([this, &key_of, call](batch<In>& records) {
+      const event_time* times = records.times();
+      const std::uint64_t* hashes = records.hashes();
+      for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+        state_.prefetch(hashes, i, records.size());
+        const key_type key = key_of(std::as_const(in));
+        told_.set_key(key);
+        told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+        state_.with_key(hashes[i], key, [&] { call(std::as_const(in)); });
+      });
+    });
+  }
+
+  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(made); }
+
+  FirstKey first_key_;
+  SecondKey second_key_;
+  P how_;
+  keyed_context<key_type> told_;
+  process_state<key_type> state_;
+  emitter<typename P::output> out_;
+  std::unique_ptr<collector_base> inputs_[2] = {
+      input_for<First>(first_key_, [this](const First& in) { how_.process_first(in, told_, out_); }),
+      input_for<Second>(second_key_,
+                        [this](const Second& in) { how_.process_second(in, told_, out_); })};
+};
+
+} // namespace weir

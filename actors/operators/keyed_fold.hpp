@@ -1,0 +1,177 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <weir/actors/operator.hpp>
+#include <weir/base/codec.hpp>
+#include <weir/state/aggregating_state.hpp>
+#include <weir/state/keyed_state.hpp>
+
+namespace weir {
+
+/// When a keyed fold emits.
+enum class emit : std::uint8_t {
+  updates, ///< for every record, the result so far
+  at_end,  ///< once per key, when the input has ended
+};
+
+/// What count emits.
+template <class Key>
+struct counted {
+  Key key{};
+  std::uint64_t count = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(key, count);
+  }
+  bool operator==(const counted&) const = default;
+};
+
+/// The key of a record as it is stored: what the function given to key_by returns, by value.
+template <class KeyOf, class In>
+using key_of_t = std::remove_cvref_t<std::invoke_result_t<const KeyOf&, const In&>>;
+
+/// A function that two records of a key are reduced with: `T f(const T& so_far, const T& next)`.
+template <class F, class T>
+concept reduce_function = std::copy_constructible<F> && std::is_invocable_r_v<T, F&, const T&, const T&>;
+
+/// The rules of reduce, aggregate and count: the row kept per key, how a record changes it, and what
+/// is emitted.
+template <class T, reduce_function<T> F>
+struct reduce_fold {
+  using row = T;
+  static constexpr const char* kind = "reduce";
+  F f;
+
+  void add(row& so_far, const T& next, bool is_first) {
+    if (is_first)
+      so_far = next;
+    else
+      so_far = f(std::as_const(so_far), next);
+  }
+  template <class Key>
+  T result(const Key&, const row& so_far) const {
+    return so_far;
+  }
+};
+
+template <class A>
+struct aggregate_fold {
+  using row = typename A::accumulator;
+  static constexpr const char* kind = "aggregate";
+  A how;
+
+  template <class In>
+  void add(row& acc, const In& in, bool) {
+    how.add(acc, in);
+  }
+  template <class Key>
+  auto result(const Key& key, const row& acc) const {
+    if constexpr (requires { how.result(key, acc); })
+      return how.result(key, acc);
+    else
+      return how.result(acc);
+  }
+};
+
+struct count_fold {
+  using row = std::uint64_t;
+  static constexpr const char* kind = "count";
+
+  template <class In>
+  void add(row& count, const In&, bool) {
+    ++count;
+  }
+  template <class Key>
+  counted<Key> result(const Key& key, const row& count) const {
+    return {key, count};
+  }
+};
+
+/// Keeps one row per key, changed by every record of the key.
+template <record In, class KeyOf, class Fold>
+  requires storable<key_of_t<KeyOf, In>> && storable<typename Fold::row>
+class keyed_fold_operator final : public operator_base, public collector<In> {
+ public:
+  using key_type = key_of_t<KeyOf, In>;
+  using row_type = typename Fold::row;
+  using output_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().result(
+      std::declval<const key_type&>(), std::declval<const row_type&>()))>;
+
+  keyed_fold_operator(KeyOf key_of, Fold fold, emit when)
+      : key_of_(std::move(key_of)), fold_(std::move(fold)), when_(when) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+
+  void receive(batch<In>& records) override {
+    if (when_ == emit::updates)
+      fold_batch<true>(records);
+    else
+      fold_batch<false>(records);
+  }
+
+ private:
+  using state_type = keyed_state<key_type, static_rows<row_type>>;
+
+  template <bool Updates>
+  void fold_batch(batch<In>& records) {
+    auto& table = state_->table();
+    const std::uint64_t* hashes = records.hashes();
+    const std::uint32_t size = records.size();
+    const bool ahead = table.memory() > prefetch_threshold;
+    if (ahead)
+      for (std::uint32_t i = 0; i < std::min(prefetch_distance, size); ++i)
+        table.prefetch(hashes[i]);
+    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+      if (ahead && i + prefetch_distance < size)
+        table.prefetch(hashes[i + prefetch_distance]);
+      const auto& key = key_of_(std::as_const(in));
+      const auto [place, created] = table.find_or_create(hashes[i], key);
+      row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
+      fold_.add(row, std::as_const(in), created);
+      if constexpr (Updates)
+        out_(fold_.result(key, std::as_const(row)));
+    });
+  }
+
+  void on_open(const restored_state& restored) override {
+    const key_group_range range =
+        groups_of(context().instance, context().parallelism, context().key_groups);
+    state_ = std::make_unique<state_type>(
+        range, context().key_groups, static_rows<row_type>{},
+        std::vector<state_schema>{{"accumulator", Fold::kind, stored_type<row_type>()}});
+    state_->restore(restored);
+    next_to_drain_ = range.first;
+  }
+
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_->write(made); }
+
+  bool on_drain() override {
+    auto& table = state_->table();
+    if (when_ == emit::updates || next_to_drain_ == table.range().last)
+      return true;
+    const key_group group{next_to_drain_++};
+    out_.set_timed(false);
+    table.for_each(group, [&](const key_type& key, std::byte* place) {
+      out_(fold_.result(key, *std::launder(reinterpret_cast<const row_type*>(place))));
+    });
+    table.clear(group);
+    return next_to_drain_ == table.range().last;
+  }
+
+  KeyOf key_of_;
+  Fold fold_;
+  emit when_;
+  emitter<output_type> out_;
+  std::unique_ptr<state_type> state_;
+  std::uint32_t next_to_drain_ = 0;
+};
+
+} // namespace weir

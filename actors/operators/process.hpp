@@ -1,0 +1,191 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/operator.hpp>
+#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/state/keyed_state.hpp>
+#include <weir/state/state_registry.hpp>
+
+namespace weir {
+
+/// What a process function is told besides the record.
+class process_context {
+ public:
+  explicit process_context(const operator_context& where) : where_(where) {}
+
+  /// The record's event time; nothing where the stream has none.
+  std::optional<event_time> time() const { return time_; }
+
+  /// The largest watermark that has arrived.
+  event_time watermark() const { return watermark_; }
+
+  const operator_context& where() const { return where_; }
+
+  void set_time(std::optional<event_time> time) { time_ = time; }
+  void set_watermark(event_time time) { watermark_ = time; }
+
+ private:
+  const operator_context& where_;
+  std::optional<event_time> time_;
+  event_time watermark_ = no_watermark;
+};
+
+/// The same on a keyed stream, where the record's key is known, too.
+template <class Key>
+class keyed_context : public process_context {
+ public:
+  using process_context::process_context;
+
+  const Key& key() const { return *key_; }
+  void set_key(const Key& key) { key_ = &key; }
+
+ private:
+  const Key* key_ = nullptr;
+};
+
+/// A class that handles records one by one:
+///
+///     struct changed {
+///       using output = reading;
+///       void open(weir::state_registry& states) { last_ = states.value<double>("last"); }
+///       void process(const reading& in, weir::keyed_context<std::string>& context,
+///                    weir::emitter<reading>& out) {
+///         if (last_.value_or(0) != in.value) out(in);
+///         last_.update(in.value);
+///       }
+///       weir::value_state<double> last_;
+///     };
+///
+/// `open` is optional; on a stream that is not keyed there is none, and the context is a
+/// process_context. Each instance works on a copy of the object that the topology was given.
+template <class P, class In, class Context>
+concept process_function =
+    std::copy_constructible<P> && record<typename P::output> &&
+    requires(P p, const In& in, Context& context, emitter<typename P::output>& out) {
+      p.process(in, context, out);
+    };
+
+/// A class that handles the records of two connected streams: `process_first` for those of the
+/// first, `process_second` for those of the second; the rest as process_function.
+template <class P, class First, class Second, class Context>
+concept co_process_function =
+    std::copy_constructible<P> && record<typename P::output> &&
+    requires(P p, const First& first, const Second& second, Context& context,
+             emitter<typename P::output>& out) {
+      p.process_first(first, context, out);
+      p.process_second(second, context, out);
+    };
+
+/// Runs a process function on a stream that is not keyed.
+template <record In, class P>
+class process_operator final : public operator_base, public collector<In> {
+ public:
+  explicit process_operator(P how) : how_(std::move(how)), told_(context()) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+  void on_watermark(event_time time) override { told_.set_watermark(time); }
+
+  void receive(batch<In>& records) override {
+    const event_time* times = records.times();
+    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      how_.process(std::as_const(in), told_, out_);
+    });
+  }
+
+ private:
+  P how_;
+  process_context told_;
+  emitter<typename P::output> out_;
+};
+
+/// The keyed state of a process function: finds the row of each record's key and shows it to the
+/// function's states.
+template <storable Key>
+class process_state {
+ public:
+  template <class P>
+  void open(P& how, const operator_context& context, const restored_state& restored) {
+    state_registry registry(cursor_);
+    if constexpr (requires { how.open(registry); })
+      how.open(registry);
+    dynamic_rows rows = registry.finish();
+    std::vector<state_schema> schema;
+    for (const row_column& column : rows.columns())
+      schema.push_back(column.schema);
+    state_ = std::make_unique<state_type>(
+        groups_of(context.instance, context.parallelism, context.key_groups), context.key_groups,
+        std::move(rows), std::move(schema));
+    state_->restore(restored);
+  }
+
+  /// Runs `body` with the states bound to `key`. A row that is left without any value is removed.
+  template <class Body>
+  void with_key(std::uint64_t hash, const Key& key, Body&& body) {
+    auto& table = state_->table();
+    const auto [row, created] = table.find_or_create(hash, key);
+    cursor_.row = row;
+    cursor_.removed = false;
+    body();
+    if ((created || cursor_.removed) && table.rows().is_empty(row))
+      table.erase(hash, key);
+  }
+
+  void prefetch(const std::uint64_t* hashes, std::uint32_t i, std::uint32_t size) const {
+    if (state_->table().memory() > prefetch_threshold && i + prefetch_distance < size)
+      state_->table().prefetch(hashes[i + prefetch_distance]);
+  }
+
+  void write(operator_snapshot& made) const { state_->write(made); }
+
+ private:
+  using state_type = keyed_state<Key, dynamic_rows>;
+
+  row_cursor cursor_;
+  std::unique_ptr<state_type> state_;
+};
+
+/// Runs a process function on a keyed stream.
+template <record In, class KeyOf, class P>
+class keyed_process_operator final : public operator_base, public collector<In> {
+ public:
+  using key_type = key_of_t<KeyOf, In>;
+
+  keyed_process_operator(KeyOf key_of, P how)
+      : key_of_(std::move(key_of)), how_(std::move(how)), told_(context()) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+  std::vector<output_port*> outputs() override { return {&out_}; }
+  void on_watermark(event_time time) override { told_.set_watermark(time); }
+
+  void receive(batch<In>& records) override {
+    const event_time* times = records.times();
+    const std::uint64_t* hashes = records.hashes();
+    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+      state_.prefetch(hashes, i, records.size());
+      const key_type key = key_of_(std::as_const(in));
+      told_.set_key(key);
+      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      state_.with_key(hashes[i], key, [&] { how_.process(std::as_const(in), told_, out_); });
+    });
+  }
+
+ private:
+  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(made); }
+
+  KeyOf key_of_;
+  P how_;
+  keyed_context<key_type> told_;
+  process_state<key_type> state_;
+  emitter<typename P::output> out_;
+};
+
+} // namespace weir

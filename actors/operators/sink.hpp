@@ -1,0 +1,176 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/operator.hpp>
+#include <weir/base/codec.hpp>
+#include <weir/base/error.hpp>
+
+namespace weir {
+
+/// A function that consumes records: `void f(const In&)`. What it does outside the program may be
+/// done again for records after the last checkpoint.
+template <class F, class In>
+concept sink_function = std::copy_constructible<F> && std::invocable<F&, const In&>;
+
+/// A sink as a class: `void write(const In&)`, and optionally `open(const operator_context&)`,
+/// `flush()` (at each barrier and at the end; what was written must be out afterwards), `close()`
+/// and `status check()` (once per job, before anything starts).
+template <class S, class In>
+concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) { s.write(in); };
+
+/// A sink whose output appears exactly once, by two-phase commit:
+///
+///     struct archive {
+///       struct transaction { std::string file; };                    // storable
+///       transaction begin();                                         // with the first record
+///       void write(transaction&, const record&);
+///       void pre_commit(transaction&);   // at the barrier: durable, and not yet visible
+///       void commit(const transaction&); // the checkpoint is complete: visible. Must be repeatable,
+///                                        // also in another process and when it was done before
+///       void abort(const transaction&) noexcept;                     // the task ends: undo
+///       void abort_others(const std::vector<transaction>& kept);     // after a restart, once: undo
+///                                        // every transaction of earlier runs that is not in `kept`
+///     };
+///
+/// Optional: `open(const operator_context&)` before the first call and `status check()` once per job
+/// before anything starts. Weir keeps the pre-committed transactions in its checkpoints, commits
+/// them when their checkpoint is complete, and commits them again after a restart.
+template <class S, class In>
+concept two_phase_sink =
+    std::copy_constructible<S> && storable<typename S::transaction> &&
+    requires(S s, typename S::transaction& open, const typename S::transaction& done,
+             const std::vector<typename S::transaction>& kept, const In& in) {
+      { s.begin() } -> std::same_as<typename S::transaction>;
+      s.write(open, in);
+      s.pre_commit(open);
+      s.commit(done);
+      s.abort(done);
+      s.abort_others(kept);
+    };
+
+/// Anything that can end a stream.
+template <class S, class In>
+concept sink = sink_function<S, In> || sink_class<S, In> || two_phase_sink<S, In>;
+
+/// Runs a sink function or class.
+template <record In, class S>
+class sink_operator final : public operator_base, public collector<In> {
+ public:
+  explicit sink_operator(S how) : sink_(std::move(how)) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+
+  void receive(batch<In>& records) override {
+    for_each_record(records, [&](In& in, std::uint32_t) {
+      if constexpr (sink_class<S, In>)
+        sink_.write(std::as_const(in));
+      else
+        sink_(std::as_const(in));
+    });
+  }
+
+  void close() noexcept override {
+    if constexpr (requires { sink_.close(); })
+      sink_.close();
+  }
+
+ private:
+  void on_open(const restored_state&) override {
+    if constexpr (requires { sink_.open(context()); })
+      sink_.open(context());
+  }
+  void on_snapshot(checkpoint_id, operator_snapshot&) override { flush(); }
+  bool on_drain() override {
+    flush();
+    return true;
+  }
+  void flush() {
+    if constexpr (requires { sink_.flush(); })
+      sink_.flush();
+  }
+
+  S sink_;
+};
+
+/// The name under which pre-committed transactions are kept in checkpoints.
+inline constexpr const char* transactions_state = "transactions";
+
+/// Runs a two-phase-commit sink.
+template <record In, two_phase_sink<In> S>
+class two_phase_sink_operator final : public operator_base, public collector<In> {
+ public:
+  using transaction = typename S::transaction;
+
+  explicit two_phase_sink_operator(S how) : sink_(std::move(how)) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+
+  void receive(batch<In>& records) override {
+    for_each_record(records, [&](In& in, std::uint32_t) {
+      if (!is_open_) {
+        current_ = sink_.begin();
+        is_open_ = true;
+      }
+      sink_.write(current_, std::as_const(in));
+    });
+  }
+
+  void checkpoint_completed(checkpoint_id checkpoint) override {
+    guarded("committing", [&] {
+      std::erase_if(prepared_, [&](const prepared& one) {
+        if (one.at > checkpoint)
+          return false;
+        sink_.commit(one.what);
+        return true;
+      });
+    });
+  }
+
+  void close() noexcept override {
+    if (is_open_)
+      sink_.abort(current_);
+    is_open_ = false;
+  }
+
+ private:
+  struct prepared {
+    checkpoint_id at;
+    transaction what;
+  };
+
+  void on_open(const restored_state& restored) override {
+    if constexpr (requires { sink_.open(context()); })
+      sink_.open(context());
+    std::vector<transaction> kept;
+    if (const auto found = restored.lists.find(transactions_state); found != restored.lists.end())
+      for (const bytes& item : found->second)
+        kept.push_back(decoded<transaction>(item));
+    for (std::size_t i = context().instance; i < kept.size(); i += context().parallelism)
+      sink_.commit(kept[i]);
+    if (context().instance == 0)
+      sink_.abort_others(kept);
+  }
+
+  void on_snapshot(checkpoint_id checkpoint, operator_snapshot& made) override {
+    if (is_open_) {
+      sink_.pre_commit(current_);
+      prepared_.push_back({checkpoint, std::exchange(current_, transaction{})});
+      is_open_ = false;
+    }
+    list_snapshot transactions{transactions_state, redistribution::full_union, {}};
+    for (const prepared& one : prepared_)
+      transactions.items.push_back(encoded(one.what));
+    made.lists.push_back(std::move(transactions));
+  }
+
+  S sink_;
+  bool is_open_ = false;
+  transaction current_{};
+  std::vector<prepared> prepared_;
+};
+
+} // namespace weir

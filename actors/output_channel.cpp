@@ -1,0 +1,52 @@
+#include <weir/actors/output_channel.hpp>
+
+#include <utility>
+
+namespace weir {
+
+void output_channel::send(batch_ptr records) {
+  if (credits_ == 0 || !waiting_.empty()) {
+    waiting_.emplace_back(std::move(records));
+    return;
+  }
+  --credits_;
+  transport_.send_batch(index_, std::move(records));
+}
+
+void output_channel::send(const marker& what) {
+  if (waiting_.empty())
+    transport_.send_marker(index_, what);
+  else
+    waiting_.emplace_back(what);
+}
+
+void output_channel::credit_returned(batch_ptr emptied) {
+  ++credits_;
+  if (emptied)
+    spare_.push_back(std::move(emptied));
+  send_waiting();
+}
+
+batch_ptr output_channel::take_spare() {
+  if (spare_.empty())
+    return {};
+  batch_ptr spare = std::move(spare_.back());
+  spare_.pop_back();
+  return spare;
+}
+
+void output_channel::send_waiting() {
+  while (!waiting_.empty()) {
+    if (auto* records = std::get_if<batch_ptr>(&waiting_.front())) {
+      if (credits_ == 0)
+        return;
+      --credits_;
+      transport_.send_batch(index_, std::move(*records));
+    } else {
+      transport_.send_marker(index_, std::get<marker>(waiting_.front()));
+    }
+    waiting_.pop_front();
+  }
+}
+
+} // namespace weir

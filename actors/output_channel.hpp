@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <variant>
+#include <vector>
+
+#include <weir/actors/batch.hpp>
+#include <weir/actors/marker.hpp>
+
+namespace weir {
+
+/// What carries an output channel's batches and markers away. The task's actor is one.
+class channel_transport {
+ public:
+  virtual ~channel_transport() = default;
+  virtual void send_batch(std::uint32_t channel, batch_ptr records) = 0;
+  virtual void send_marker(std::uint32_t channel, const marker& what) = 0;
+};
+
+/// The sending side of one channel: keeps the order, spends credits, and waits when there are none.
+///
+/// A batch costs one credit, which comes back with the emptied batch; a marker costs nothing but
+/// does not overtake batches that wait. What waits is bounded by what one input batch can produce,
+/// because a task takes no input while a channel is blocked.
+///
+/// Thread safety: task thread only.
+class output_channel {
+ public:
+  output_channel(std::uint32_t index, std::uint32_t credits, channel_transport& transport)
+      : index_(index), credits_(credits), transport_(transport) {}
+
+  void send(batch_ptr records);
+  void send(const marker& what);
+
+  /// The receiver is done with a batch and gives it back.
+  void credit_returned(batch_ptr emptied);
+
+  /// A batch that came back, to be filled again; empty where there is none.
+  batch_ptr take_spare();
+
+  bool is_blocked() const noexcept { return !waiting_.empty(); }
+  std::uint32_t index() const noexcept { return index_; }
+
+ private:
+  using item = std::variant<batch_ptr, marker>;
+
+  void send_waiting();
+
+  std::uint32_t index_;
+  std::uint32_t credits_;
+  channel_transport& transport_;
+  std::deque<item> waiting_;
+  std::vector<batch_ptr> spare_;
+};
+
+} // namespace weir

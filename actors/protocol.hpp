@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <weir/actors/batch.hpp>
+#include <weir/actors/marker.hpp>
+#include <weir/base/caf.hpp>
+#include <weir/base/ids.hpp>
+
+/// \file
+/// The messages of tasks, to each other and to the supervisor. A task lives for one attempt only, so
+/// what is sent to a task of an earlier one reaches nobody.
+
+namespace weir {
+
+// task -> task
+
+/// Records for input channel `channel` of the receiver.
+struct batch_sent {
+  std::uint32_t channel;
+  batch_ptr records;
+};
+
+/// A marker on input channel `channel` of the receiver.
+struct marker_sent {
+  std::uint32_t channel;
+  marker what;
+};
+
+/// One more batch may be sent on output channel `channel` of the receiver; the emptied one comes
+/// back with it.
+struct credit_returned {
+  std::uint32_t channel;
+  batch_ptr emptied;
+};
+
+// supervisor -> task
+
+/// One end of a channel: the task there, and the channel's number on its side.
+struct channel_end {
+  caf::actor task;
+  std::uint32_t channel;
+};
+
+/// The first message: your channels, and where snapshots go. Open, then answer task_opened.
+struct connect_task {
+  std::vector<channel_end> outputs;
+  std::vector<channel_end> inputs;
+  caf::actor coordinator;
+};
+
+/// All tasks are open: begin.
+struct run_task {};
+
+/// Release everything and end.
+struct stop_task {};
+
+// task -> supervisor
+
+/// The task has opened its operators with the state that they start from.
+struct task_opened {
+  epoch attempt;
+  task_id task;
+};
+
+/// All input has ended and everything that follows from it has been sent on.
+struct task_ended {
+  epoch attempt;
+  task_id task;
+};
+
+/// The task cannot go on.
+struct task_failed {
+  epoch attempt;
+  task_id task;
+  std::string reason;
+};
+
+/// The task has let go of everything: its files, its sockets, its memory.
+struct task_stopped {
+  epoch attempt;
+  task_id task;
+};
+
+// task -> itself
+
+/// Go on: a source's next turn, or input that waited.
+struct next_turn {};
+
+/// The batch timeout has passed.
+struct flush_outputs {};
+
+} // namespace weir
+
+WEIR_BEGIN_MESSAGES(weir_actors, 2100)
+WEIR_LOCAL_MESSAGE(weir::batch_sent)
+WEIR_LOCAL_MESSAGE(weir::marker_sent)
+WEIR_LOCAL_MESSAGE(weir::credit_returned)
+WEIR_LOCAL_MESSAGE(weir::connect_task)
+WEIR_LOCAL_MESSAGE(weir::run_task)
+WEIR_LOCAL_MESSAGE(weir::stop_task)
+WEIR_LOCAL_MESSAGE(weir::task_opened)
+WEIR_LOCAL_MESSAGE(weir::task_ended)
+WEIR_LOCAL_MESSAGE(weir::task_failed)
+WEIR_LOCAL_MESSAGE(weir::task_stopped)
+WEIR_LOCAL_MESSAGE(weir::next_turn)
+WEIR_LOCAL_MESSAGE(weir::flush_outputs)
+WEIR_END_MESSAGES(weir_actors)

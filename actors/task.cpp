@@ -1,0 +1,255 @@
+#include <weir/actors/task.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace weir {
+
+task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
+           std::uint32_t key_groups, task_environment& environment)
+    : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
+      gate_(static_cast<std::uint32_t>(blueprint_.input_ports.size()), mode) {
+  std::vector<std::vector<output_port*>> outputs;
+  for (const chained_operator& one : blueprint_.operators) {
+    operators_.push_back(one.make());
+    outputs.push_back(operators_.back()->outputs());
+    for (output_port* port : outputs.back()) {
+      port->configure(config_.batch_size);
+      ports_.push_back(port);
+    }
+  }
+  for (const chain_link& link : blueprint_.links)
+    outputs[link.from][link.output]->connect(operators_[link.to]->input(0));
+  for (const task_output& output : blueprint_.outputs) {
+    std::vector<output_channel*> channels;
+    for (std::uint32_t i = 0; i < output.channels; ++i) {
+      const auto index = static_cast<std::uint32_t>(channels_.size());
+      channels_.push_back(std::make_unique<output_channel>(index, config_.credits, environment_));
+      channels.push_back(channels_.back().get());
+    }
+    exchanges_.push_back(output.make(
+        exchange_setup{output.how, std::move(channels), config_.batch_size, key_groups}));
+    outputs[output.from][output.output]->connect(exchanges_.back()->input());
+  }
+  for (const std::uint32_t port : blueprint_.input_ports)
+    inputs_.push_back(&operators_.front()->input(port));
+}
+
+task::~task() {
+  close();
+}
+
+void task::open() {
+  for (std::size_t i = 0; i < operators_.size(); ++i) {
+    chained_operator& one = blueprint_.operators[i];
+    operators_[i]->open(one.context, one.restored);
+    one.restored = {};
+  }
+}
+
+void task::run() {
+  phase_ = phase::running;
+  if (!blueprint_.is_source)
+    work();
+  else if (operators_.front()->is_drained())
+    end_source();
+  else
+    schedule(duration::zero());
+}
+
+void task::close() noexcept {
+  phase_ = phase::stopped;
+  for (const auto& one : operators_)
+    one->close();
+}
+
+void task::receive(std::uint32_t channel, batch_ptr records) {
+  gate_.push(channel, std::move(records));
+  work();
+}
+
+void task::receive(std::uint32_t channel, const marker& what) {
+  gate_.push(channel, what);
+  work();
+}
+
+void task::credit_returned(std::uint32_t channel, batch_ptr emptied) {
+  output_channel& returned = *channels_[channel];
+  const bool was_blocked = returned.is_blocked();
+  returned.credit_returned(std::move(emptied));
+  if (!was_blocked || returned.is_blocked())
+    return;
+  --blocked_;
+  if (can_send())
+    work();
+}
+
+void task::take_turn() {
+  turn_scheduled_ = false;
+  work();
+}
+
+void task::schedule(duration delay) {
+  if (std::exchange(turn_scheduled_, true))
+    return;
+  environment_.schedule_turn(delay);
+}
+
+void task::work() {
+  if (!can_send())
+    return;
+  if (phase_ == phase::draining) {
+    drain();
+    return;
+  }
+  if (phase_ != phase::running && phase_ != phase::ended)
+    return;
+  if (blueprint_.is_source) {
+    if (phase_ == phase::running && !turn_scheduled_)
+      run_source();
+    return;
+  }
+  std::optional<gate_event> event = gate_.next();
+  if (!event)
+    return;
+  std::visit([this](auto& what) { handle(what); }, *event);
+  if (gate_.has_ready() && can_send())
+    schedule(duration::zero());
+}
+
+void task::run_source() {
+  const source_turn turn = operators_.front()->take_turn();
+  flush_chain();
+  settle_outputs(turn.what == source_turn::outcome::idle);
+  switch (turn.what) {
+  case source_turn::outcome::more: schedule(duration::zero()); break;
+  case source_turn::outcome::idle: schedule(turn.wait); break;
+  case source_turn::outcome::ended: end_source(); break;
+  }
+}
+
+void task::end_source() {
+  handle(watermark_advanced{last_watermark});
+  phase_ = phase::draining;
+  drain();
+}
+
+void task::handle(batch_ready& event) {
+  inputs_[event.channel]->receive_any(*event.records);
+  flush_chain();
+  environment_.return_credit(event.channel, std::move(event.records));
+  settle_outputs(false);
+}
+
+void task::handle(const watermark_advanced& event) {
+  for (const auto& one : operators_) {
+    one->on_watermark(event.time);
+    flush_chain();
+  }
+  send_all(marker::watermark(event.time));
+}
+
+void task::handle(const barrier_complete& event) {
+  snapshot_and_forward(event.checkpoint);
+}
+
+void task::handle(const input_ended&) {
+  phase_ = phase::draining;
+  drain();
+}
+
+void task::drain() {
+  while (draining_ != operators_.size()) {
+    if (!can_send())
+      return;
+    if (operators_[draining_]->drain())
+      ++draining_;
+    flush_chain();
+    settle_outputs(false);
+  }
+  phase_ = phase::ended;
+  send_all(marker::end());
+  environment_.report_end();
+  while (!postponed_.empty()) {
+    snapshot_and_forward(postponed_.front());
+    postponed_.pop_front();
+  }
+  if (gate_.has_ready())
+    schedule(duration::zero());
+}
+
+void task::flush_chain() {
+  for (output_port* port : ports_)
+    port->flush();
+}
+
+void task::flush() {
+  flush_scheduled_ = false;
+  settle_outputs(true);
+}
+
+void task::settle_outputs(bool now) {
+  bool partial = false;
+  for (const auto& exchange : exchanges_) {
+    if (!exchange->has_partial())
+      continue;
+    if (now || config_.batch_timeout == duration::zero())
+      exchange->flush();
+    else
+      partial = true;
+  }
+  count_blocked();
+  if (partial && !std::exchange(flush_scheduled_, true))
+    environment_.schedule_flush(config_.batch_timeout);
+}
+
+void task::count_blocked() {
+  blocked_ = static_cast<std::uint32_t>(
+      std::count_if(channels_.begin(), channels_.end(),
+                    [](const auto& channel) { return channel->is_blocked(); }));
+}
+
+void task::send_all(const marker& what) {
+  for (const auto& exchange : exchanges_)
+    exchange->send_all(what);
+  count_blocked();
+}
+
+void task::take_snapshot(checkpoint_id checkpoint, bool stop) {
+  if (!blueprint_.is_source) {
+    gate_.announce(checkpoint);
+    work();
+    return;
+  }
+  if (phase_ == phase::draining) {
+    postponed_.push_back(checkpoint);
+    return;
+  }
+  snapshot_and_forward(checkpoint);
+  if (stop && phase_ == phase::running)
+    phase_ = phase::stopped;
+}
+
+void task::snapshot_and_forward(checkpoint_id checkpoint) {
+  if (phase_ != phase::ended)
+    send_all(marker::barrier(checkpoint));
+  std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
+  for (const auto& one : operators_)
+    snapshots.push_back(std::make_shared<const operator_snapshot>(one->snapshot(checkpoint)));
+  environment_.report_snapshot(checkpoint, std::move(snapshots));
+}
+
+void task::complete(checkpoint_id checkpoint) {
+  for (const auto& one : operators_)
+    one->checkpoint_completed(checkpoint);
+  environment_.report_completion(checkpoint);
+}
+
+void task::abort(checkpoint_id checkpoint) {
+  std::erase(postponed_, checkpoint);
+  gate_.abort(checkpoint);
+  work();
+}
+
+} // namespace weir

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/actors/exchange.hpp>
+#include <weir/actors/input_gate.hpp>
+#include <weir/actors/operator.hpp>
+#include <weir/actors/output_channel.hpp>
+#include <weir/actors/task_config.hpp>
+#include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/restored_state.hpp>
+
+namespace weir {
+
+/// One operator of a chain.
+struct chained_operator {
+  std::function<std::unique_ptr<operator_base>()> make;
+  operator_context context;
+  restored_state restored;
+};
+
+/// A connection inside the chain.
+struct chain_link {
+  std::uint32_t from;   ///< operator in the chain
+  std::uint32_t output; ///< its output port
+  std::uint32_t to;     ///< a later operator in the chain
+};
+
+/// What the sending end of an edge is made of.
+struct exchange_setup {
+  partitioning how = partitioning::forward;
+  std::vector<output_channel*> channels; ///< one per receiver, in the order of their instances
+  std::uint32_t batch_size = 1;
+  std::uint32_t key_groups = 1;
+};
+
+/// Makes the sending end of an edge.
+using exchange_factory = std::function<std::unique_ptr<exchange_base>(exchange_setup setup)>;
+
+/// An edge that leaves the task.
+struct task_output {
+  std::uint32_t from;
+  std::uint32_t output;
+  exchange_factory make;
+  partitioning how;
+  std::uint32_t channels; ///< receivers; the task's channels are numbered output by output
+};
+
+/// Everything that one task is made of.
+struct task_blueprint {
+  std::string name; ///< "split -> count [1/2]"
+  bool is_source = false;
+  bool blocks = false; ///< needs a thread of its own
+  std::vector<chained_operator> operators; ///< the first one has the task's inputs
+  std::vector<chain_link> links;
+  std::vector<task_output> outputs;
+  std::vector<std::uint32_t> input_ports; ///< of the first operator, for each input channel
+};
+
+/// What a task needs from outside: the way to other tasks, time, and somebody to report to.
+class task_environment : public channel_transport {
+ public:
+  /// Gives a batch back to the sender of input channel `channel`.
+  virtual void return_credit(std::uint32_t channel, batch_ptr emptied) = 0;
+
+  /// Calls task::take_turn after `delay`.
+  virtual void schedule_turn(duration delay) = 0;
+
+  /// Calls task::flush after `delay`.
+  virtual void schedule_flush(duration delay) = 0;
+
+  virtual void report_snapshot(checkpoint_id checkpoint,
+                               std::vector<std::shared_ptr<const operator_snapshot>> operators) = 0;
+  virtual void report_completion(checkpoint_id checkpoint) = 0;
+  virtual void report_end() = 0;
+};
+
+/// One running instance of a chain of operators, without the actor around it: events in, calls of
+/// the environment out.
+///
+/// It takes one batch, or one turn of the source, at a time, and none while an output channel is
+/// blocked. A marker leaves on every output after everything that came before it. When all input
+/// has ended the operators drain, one after the other; then the task answers checkpoints until the
+/// job ends.
+///
+/// Thread safety: task thread only.
+/// Errors:        what user code throws comes out as operator_error; the task is then of no more use
+///                but for close().
+class task {
+ public:
+  task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
+       std::uint32_t key_groups, task_environment& environment);
+  ~task();
+
+  void open();
+  void run();
+
+  void receive(std::uint32_t channel, batch_ptr records);
+  void receive(std::uint32_t channel, const marker& what);
+  void credit_returned(std::uint32_t channel, batch_ptr emptied);
+  void take_turn();
+  void flush();
+
+  void take_snapshot(checkpoint_id checkpoint, bool stop);
+  void complete(checkpoint_id checkpoint);
+  void abort(checkpoint_id checkpoint);
+
+  /// Closes the operators. Safe at any time, and more than once.
+  void close() noexcept;
+
+ private:
+  enum class phase : std::uint8_t { waiting, running, stopped, draining, ended };
+
+  bool can_send() const noexcept { return blocked_ == 0; }
+  void work();
+  void handle(batch_ready& event);
+  void handle(const watermark_advanced& event);
+  void handle(const barrier_complete& event);
+  void handle(const input_ended& event);
+  void run_source();
+  void end_source();
+  void drain();
+  void flush_chain();
+  void settle_outputs(bool now);
+  void count_blocked();
+  void schedule(duration delay);
+  void snapshot_and_forward(checkpoint_id checkpoint);
+  void send_all(const marker& what);
+
+  task_blueprint blueprint_;
+  task_config config_;
+  task_environment& environment_;
+
+  std::vector<std::unique_ptr<operator_base>> operators_;
+  std::vector<output_port*> ports_; // of all operators, in the order of the chain
+  std::vector<collector_base*> inputs_;
+  std::vector<std::unique_ptr<output_channel>> channels_;
+  std::vector<std::unique_ptr<exchange_base>> exchanges_;
+  input_gate gate_;
+
+  phase phase_ = phase::waiting;
+  bool turn_scheduled_ = false;
+  bool flush_scheduled_ = false;
+  std::uint32_t blocked_ = 0; // output channels
+  std::size_t draining_ = 0;  // operator
+  std::deque<checkpoint_id> postponed_; // asked for while draining
+};
+
+} // namespace weir

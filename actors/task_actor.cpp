@@ -1,0 +1,109 @@
+#include <weir/actors/task_actor.hpp>
+
+#include <utility>
+
+#include <weir/snapshot/protocol.hpp>
+
+namespace weir {
+
+task_actor::task_actor(caf::actor_config& setup, epoch attempt, task_id id,
+                       task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
+                       std::uint32_t key_groups, caf::actor supervisor)
+    : caf::event_based_actor(setup), attempt_(attempt), id_(id),
+      supervisor_(std::move(supervisor)) {
+  ignore_unknown_messages(*this);
+  on_exception(*this, [this] {
+    tell(*this, supervisor_, task_failed{attempt_, id_, current_exception_text()});
+  });
+  task_environment& environment = *this;
+  task_.emplace(std::move(blueprint), config, mode, key_groups, environment);
+}
+
+caf::behavior task_actor::make_behavior() {
+  return {
+      [this](batch_sent& sent) { task_->receive(sent.channel, std::move(sent.records)); },
+      [this](credit_returned& back) {
+        task_->credit_returned(back.channel, std::move(back.emptied));
+      },
+      [this](next_turn) { task_->take_turn(); },
+      [this](flush_outputs) { task_->flush(); },
+      [this](const marker_sent& sent) { task_->receive(sent.channel, sent.what); },
+      [this](const take_snapshot& order) {
+        task_->take_snapshot(order.checkpoint, order.stop);
+      },
+      [this](const checkpoint_completed& fact) { task_->complete(fact.checkpoint); },
+      [this](const checkpoint_aborted& fact) { task_->abort(fact.checkpoint); },
+      [this](connect_task& order) {
+        outputs_ = std::move(order.outputs);
+        inputs_ = std::move(order.inputs);
+        coordinator_ = std::move(order.coordinator);
+        task_->open();
+        tell(*this, supervisor_, task_opened{attempt_, id_});
+      },
+      [this](run_task) { task_->run(); },
+      [this](stop_task) { quit(); },
+  };
+}
+
+void task_actor::on_exit() {
+  task_.reset();
+  outputs_.clear();
+  inputs_.clear();
+  coordinator_ = nullptr;
+  tell(*this, supervisor_, task_stopped{attempt_, id_});
+  supervisor_ = nullptr;
+}
+
+void task_actor::send_batch(std::uint32_t channel, batch_ptr records) {
+  const channel_end& end = outputs_[channel];
+  tell(*this, end.task, batch_sent{end.channel, std::move(records)});
+}
+
+void task_actor::send_marker(std::uint32_t channel, const marker& what) {
+  const channel_end& end = outputs_[channel];
+  tell(*this, end.task, marker_sent{end.channel, what});
+}
+
+void task_actor::return_credit(std::uint32_t channel, batch_ptr emptied) {
+  const channel_end& end = inputs_[channel];
+  tell(*this, end.task, credit_returned{end.channel, std::move(emptied)});
+}
+
+void task_actor::schedule_turn(duration delay) {
+  if (delay <= duration::zero())
+    tell(*this, caf::actor_cast<caf::actor>(this), next_turn{});
+  else
+    tell_self_later(*this, delay, next_turn{});
+}
+
+void task_actor::schedule_flush(duration delay) {
+  tell_self_later(*this, delay, flush_outputs{});
+}
+
+void task_actor::report_snapshot(checkpoint_id checkpoint,
+                                 std::vector<std::shared_ptr<const operator_snapshot>> operators) {
+  tell(*this, coordinator_,
+       snapshot_taken{attempt_, checkpoint, id_,
+                      std::make_shared<const operator_snapshots>(std::move(operators))});
+}
+
+void task_actor::report_completion(checkpoint_id checkpoint) {
+  tell(*this, coordinator_, completion_handled{attempt_, checkpoint, id_});
+}
+
+void task_actor::report_end() {
+  tell(*this, supervisor_, task_ended{attempt_, id_});
+}
+
+caf::actor spawn_task(caf::actor_system& system, epoch attempt, task_id id, task_blueprint blueprint,
+                      const task_config& config, checkpoint_mode mode, std::uint32_t key_groups,
+                      caf::actor supervisor) {
+  const bool blocks = blueprint.blocks;
+  if (blocks)
+    return system.spawn<task_actor, caf::detached>(attempt, id, std::move(blueprint), config, mode,
+                                                   key_groups, std::move(supervisor));
+  return system.spawn<task_actor>(attempt, id, std::move(blueprint), config, mode, key_groups,
+                                  std::move(supervisor));
+}
+
+} // namespace weir

@@ -1,0 +1,27 @@
+#include <weir/base/caf.hpp>
+
+#include <algorithm>
+#include <thread>
+
+#if CAF_VERSION < 10000
+#  include <caf/atom.hpp>
+#endif
+
+namespace weir {
+
+actor_configuration::actor_configuration(std::size_t threads) {
+  if (threads == 0)
+    threads = std::max(1u, std::thread::hardware_concurrency());
+  constexpr std::size_t messages_per_turn = 32;
+#if CAF_VERSION < 10000
+  set("scheduler.policy", caf::atom("sharing"));
+  set("scheduler.max-threads", threads);
+  set("scheduler.max-throughput", messages_per_turn);
+#else
+  set("caf.scheduler.policy", "sharing");
+  set("caf.scheduler.max-threads", threads);
+  set("caf.scheduler.max-throughput", messages_per_turn);
+#endif
+}
+
+} // namespace weir

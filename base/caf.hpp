@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <caf/actor.hpp>
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/behavior.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/sec.hpp>
+#include <caf/send.hpp>
+#include <caf/spawn_options.hpp>
+
+#include <weir/base/clock.hpp>
+
+/// \file
+/// Everything of CAF that differs between its versions 0.17 and 1.x, behind one set of names. Actors
+/// derive from caf::event_based_actor and use nothing else that depends on the version.
+
+#if CAF_VERSION < 10000
+
+/// Declares a type that is sent between actors of one process. At global scope.
+#  define WEIR_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
+
+/// Frames the declarations of one protocol.hpp; `first_id` must not overlap with another protocol.
+#  define WEIR_BEGIN_MESSAGES(name, first_id)
+#  define WEIR_END_MESSAGES(name)
+
+#else
+
+#  include <caf/init_global_meta_objects.hpp>
+#  include <caf/type_id.hpp>
+
+#  define WEIR_BEGIN_MESSAGES(name, first_id) CAF_BEGIN_TYPE_ID_BLOCK(name, first_id)
+#  define WEIR_END_MESSAGES(name) CAF_END_TYPE_ID_BLOCK(name)
+#  define WEIR_LOCAL_MESSAGE(type)                                                                 \
+    CAF_ADD_TYPE_ID(weir, (type))                                                                  \
+    CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
+
+#endif
+
+namespace weir {
+
+/// Sends `message` to `to`, in the order of the calls.
+template <class Self, class Message>
+void tell(Self& self, const caf::actor& to, Message&& message) {
+#if CAF_VERSION < 10000
+  self.send(to, std::forward<Message>(message));
+#else
+  self.mail(std::forward<Message>(message)).send(to);
+#endif
+}
+
+/// Sends `message` to the actor itself after `delay`.
+template <class Self, class Message>
+void tell_self_later(Self& self, duration delay, Message&& message) {
+#if CAF_VERSION < 10000
+  self.delayed_send(caf::actor_cast<caf::actor>(&self), delay, std::forward<Message>(message));
+#else
+  self.mail(std::forward<Message>(message)).delay(delay).send(caf::actor_cast<caf::actor>(&self));
+#endif
+}
+
+/// Sends from outside of any actor.
+template <class Message>
+void tell_anonymously(const caf::actor& to, Message&& message) {
+#if CAF_VERSION < 10000
+  caf::anon_send(to, std::forward<Message>(message));
+#else
+  caf::anon_mail(std::forward<Message>(message)).send(to);
+#endif
+}
+
+/// Ends `actor` as if it had been killed: what tests do to tasks.
+inline void kill_actor(const caf::actor& actor) {
+  caf::anon_send_exit(actor, caf::exit_reason::kill);
+}
+
+/// Calls handler(which, reason as text) when an actor given to watch() has ended.
+template <class Self>
+void on_watched_end(Self& self, std::function<void(caf::actor_addr, std::string)> handler) {
+#if CAF_VERSION < 10000
+  self.set_down_handler([handler = std::move(handler), &self](caf::down_msg& down) {
+    handler(down.source, self.system().render(down.reason));
+  });
+#else
+  self.set_down_handler([handler = std::move(handler)](caf::down_msg& down) {
+    handler(down.source, caf::to_string(down.reason));
+  });
+#endif
+}
+
+/// Asks to be told when `actor` ends.
+template <class Self>
+void watch(Self& self, const caf::actor& actor) {
+  self.monitor(actor);
+}
+
+/// Calls handler() inside the handling of an exception that left one of the actor's functions, which
+/// then ends the actor: `throw;` gives the exception.
+template <class Self>
+void on_exception(Self& self, std::function<void()> handler) {
+  self.set_exception_handler([handler = std::move(handler)](std::exception_ptr& failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (...) {
+      handler();
+    }
+    return caf::make_error(caf::sec::runtime_error);
+  });
+}
+
+/// Keeps an actor alive when a message that it does not know arrives, and drops the message: by
+/// default CAF answers with an error that ends the sender.
+template <class Self>
+void ignore_unknown_messages(Self& self) {
+  self.set_default_handler(caf::drop);
+  self.set_error_handler([](caf::error&) {});
+}
+
+/// The configuration of the actor system: `threads` scheduled threads (0: one per core).
+///
+/// One shared queue instead of work stealing: it keeps both ends of a channel busy and wakes sleeping
+/// tasks soonest. An actor gives way to others after a few messages, so that sources do not starve
+/// what they feed.
+class actor_configuration : public caf::actor_system_config {
+ public:
+  explicit actor_configuration(std::size_t threads);
+};
+
+} // namespace weir

@@ -1,0 +1,150 @@
+#include <weir/runtime/deployment.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <weir/actors/operators/source.hpp>
+#include <weir/snapshot/redistribution.hpp>
+
+namespace weir {
+
+namespace {
+
+bool has_state(const operator_snapshot& snapshot) {
+  return !snapshot.key_groups.empty() ||
+         std::any_of(snapshot.lists.begin(), snapshot.lists.end(),
+                     [](const list_snapshot& list) { return !list.items.empty(); });
+}
+
+bool has_splits(const operator_snapshot& snapshot) {
+  return std::any_of(snapshot.lists.begin(), snapshot.lists.end(),
+                     [](const list_snapshot& list) { return list.name == splits_state; });
+}
+
+const operator_node* node_of(const topology_graph& graph, const std::string& uid) {
+  const auto found = std::find_if(graph.operators.begin(), graph.operators.end(),
+                                  [&](const operator_node& node) { return node.uid == uid; });
+  return found == graph.operators.end() ? nullptr : &*found;
+}
+
+operator_context context_of(const topology_graph& graph, const job_plan& plan, std::uint32_t node,
+                            std::uint32_t instance, const std::string& run) {
+  operator_context context;
+  context.job = graph.name;
+  context.name = graph.operators[node].name;
+  context.uid = graph.operators[node].uid;
+  context.instance = instance;
+  context.parallelism = plan.parallelism[node];
+  context.key_groups = plan.key_groups;
+  context.run = run;
+  return context;
+}
+
+} // namespace
+
+status check_restorable(const topology_graph& graph, const job_plan& plan,
+                        const checkpoint_contents& contents) {
+  std::set<std::string> problems;
+  for (const operator_snapshot& snapshot : contents.operators) {
+    const operator_node* node = node_of(graph, snapshot.uid);
+    if (!node) {
+      if (has_state(snapshot))
+        problems.insert("it holds state of an operator with uid '" + snapshot.uid +
+                        "', which the topology does not have: give the operator that uid");
+      continue;
+    }
+    if (has_splits(snapshot) != (node->kind == "source"))
+      problems.insert("operator '" + node->name + "' (uid '" + node->uid + "') is a " + node->kind +
+                      " now and was " + (has_splits(snapshot) ? "a source" : "no source") +
+                      ": give it a new uid");
+    if (!snapshot.key_groups.empty() && !node->is_keyed)
+      problems.insert("operator '" + node->name + "' (uid '" + node->uid +
+                      "') had keyed state and is not on a keyed stream now: give it a new uid");
+  }
+  if (contents.checkpoint.key_groups != plan.key_groups)
+    problems.insert("it was taken with " + std::to_string(contents.checkpoint.key_groups) +
+                    " key groups, and key-groups is " + std::to_string(plan.key_groups) +
+                    " now: the number is fixed by a job's first checkpoint");
+  if (problems.empty())
+    return {};
+  std::string text = "checkpoint " + to_string(contents.checkpoint.id) +
+                     " does not fit the topology '" + graph.name + "':";
+  for (const std::string& problem : problems)
+    text += "\n  - " + problem;
+  return error{errc::state_mismatch, text};
+}
+
+result<starting_states> deal_out_states(const topology_graph& graph, const job_plan& plan,
+                                        const std::shared_ptr<const checkpoint_contents>& contents,
+                                        const std::vector<std::vector<bytes>>& first_splits) {
+  starting_states states;
+  std::set<std::string> known;
+  if (contents)
+    for (const operator_snapshot& snapshot : contents->operators)
+      known.insert(snapshot.uid);
+  for (std::uint32_t i = 0; i < graph.operators.size(); ++i) {
+    const operator_node& node = graph.operators[i];
+    if (!known.contains(node.uid)) {
+      states.push_back(deal_out(splits_state, first_splits[i], plan.parallelism[i]));
+      if (contents)
+        for (restored_state& share : states.back())
+          share.from = contents->checkpoint.id;
+      continue;
+    }
+    auto shares = redistribute(contents, node.uid, plan.parallelism[i]);
+    if (!shares)
+      return std::move(shares.failure());
+    states.push_back(std::move(*shares));
+  }
+  return states;
+}
+
+deployment make_deployment(const topology_graph& graph, const job_plan& plan,
+                           starting_states states, const std::string& run) {
+  deployment made;
+  std::map<std::uint32_t, std::uint32_t> place; // of an operator in its chain
+  for (const planned_chain& chain : plan.chains) {
+    for (std::uint32_t i = 0; i < chain.operators.size(); ++i)
+      place[chain.operators[i]] = i;
+    for (std::uint32_t instance = 0; instance < chain.parallelism; ++instance) {
+      task_blueprint task;
+      task.name = chain.name + " [" + std::to_string(instance) + "]";
+      task.is_source = chain.is_source;
+      task.blocks = chain.blocks;
+      for (const std::uint32_t node : chain.operators)
+        task.operators.push_back({graph.operators[node].make,
+                                  context_of(graph, plan, node, instance, run),
+                                  std::move(states[node][instance])});
+      for (const graph_edge& edge : graph.edges)
+        if (plan.chain_of[edge.from] == plan.chain_of[edge.to] &&
+            plan.chain_of[edge.from] == plan.chain_of[chain.operators.front()])
+          task.links.push_back({place[edge.from], edge.output, place[edge.to]});
+      made.tasks.push_back(std::move(task));
+    }
+  }
+  std::vector<std::uint32_t> next_output(plan.tasks);
+  for (const planned_edge& edge : plan.edges) {
+    const graph_edge& declared = graph.edges[edge.edge];
+    const planned_chain& from = plan.chains[edge.from_chain];
+    const planned_chain& to = plan.chains[edge.to_chain];
+    const bool one_to_one = edge.how == partitioning::forward;
+    for (std::uint32_t sender = 0; sender < from.parallelism; ++sender) {
+      const std::uint32_t from_task = from.first_task + sender;
+      const std::uint32_t receivers = one_to_one ? 1 : to.parallelism;
+      made.tasks[from_task].outputs.push_back({place[declared.from], declared.output,
+                                               declared.make_exchange, edge.how, receivers});
+      for (std::uint32_t i = 0; i < receivers; ++i) {
+        const std::uint32_t to_task = to.first_task + (one_to_one ? sender : i);
+        std::vector<std::uint32_t>& ports = made.tasks[to_task].input_ports;
+        made.channels.push_back({from_task, next_output[from_task]++, to_task,
+                                 static_cast<std::uint32_t>(ports.size())});
+        ports.push_back(declared.input);
+      }
+    }
+  }
+  return made;
+}
+
+} // namespace weir

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/actors/task.hpp>
+#include <weir/base/error.hpp>
+#include <weir/runtime/graph.hpp>
+#include <weir/runtime/plan.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/state/restored_state.hpp>
+
+namespace weir {
+
+/// One channel of a plan: from a task's numbered output to a task's numbered input.
+struct planned_channel {
+  std::uint32_t from_task;
+  std::uint32_t output;
+  std::uint32_t to_task;
+  std::uint32_t input;
+};
+
+/// All tasks of a plan, ready to be spawned, and how they are connected.
+struct deployment {
+  std::vector<task_blueprint> tasks;
+  std::vector<planned_channel> channels;
+};
+
+/// What every operator instance starts from: by operator of the graph, then by instance.
+using starting_states = std::vector<std::vector<restored_state>>;
+
+/// Whether state from `contents` fits the topology.
+///
+/// Errors: state_mismatch, with every mismatch on a line of its own: state that no operator claims,
+///         an operator whose kind has changed, another number of key groups.
+status check_restorable(const topology_graph& graph, const job_plan& plan,
+                        const checkpoint_contents& contents);
+
+/// Deals out a checkpoint to the instances of a plan. Sources that the checkpoint does not know, and
+/// all of them where `contents` is null, get their share of `first_splits`, which is by operator of
+/// the graph.
+result<starting_states> deal_out_states(const topology_graph& graph, const job_plan& plan,
+                                        const std::shared_ptr<const checkpoint_contents>& contents,
+                                        const std::vector<std::vector<bytes>>& first_splits);
+
+/// Makes the blueprints of all tasks for one attempt, which `run` names.
+deployment make_deployment(const topology_graph& graph, const job_plan& plan,
+                           starting_states states, const std::string& run);
+
+} // namespace weir

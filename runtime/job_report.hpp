@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <weir/base/clock.hpp>
+
+namespace weir {
+
+/// How a job ended, and what it took.
+struct job_report {
+  enum class outcome : std::uint8_t {
+    finished, ///< all input was processed and committed
+    stopped,  ///< on request, after a last checkpoint
+    failed,   ///< given up; `failure` says why
+  };
+
+  outcome what = outcome::finished;
+  std::string failure;
+  std::uint32_t restarts = 0;
+  std::uint32_t checkpoints = 0;      ///< completed
+  duration checkpoint_time{};         ///< of all of them, from trigger to durable
+  std::uint64_t checkpoint_bytes = 0; ///< of the last one
+};
+
+} // namespace weir

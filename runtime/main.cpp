@@ -1,0 +1,110 @@
+#include <weir/runtime/main.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <weir/base/log.hpp>
+#include <weir/runtime/command_line.hpp>
+#include <weir/runtime/job.hpp>
+#include <weir/runtime/plan.hpp>
+
+namespace weir {
+
+namespace {
+
+/// Waits for SIGINT and SIGTERM on a thread of its own. Made before any other thread, so that all
+/// of them inherit the blocked signals.
+class signal_watch {
+ public:
+  signal_watch() {
+    ::signal(SIGPIPE, SIG_IGN);
+    ::sigemptyset(&signals_);
+    ::sigaddset(&signals_, SIGINT);
+    ::sigaddset(&signals_, SIGTERM);
+    ::sigaddset(&signals_, SIGUSR2); // wakes the thread for the last time
+    ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  }
+
+  void stop_on_signal(job& running) {
+    thread_ = std::thread([this, &running] {
+      bool seen = false;
+      for (int number = 0; ::sigwait(&signals_, &number) == 0 && number != SIGUSR2;) {
+        if (seen)
+          ::_exit(128 + number);
+        seen = true;
+        running.stop();
+      }
+    });
+  }
+
+  ~signal_watch() {
+    if (thread_.joinable()) {
+      ::pthread_kill(thread_.native_handle(), SIGUSR2);
+      thread_.join();
+    }
+  }
+
+ private:
+  sigset_t signals_;
+  std::thread thread_;
+};
+
+int print_plan(const topology& job, const command_line& command) {
+  const auto plan = make_plan(*job.graph(), command.config);
+  if (!plan)
+    return show({plan.failure().message, exit_usage});
+  switch (command.format) {
+  case plan_format::text: std::cout << plan_as_text(*job.graph(), *plan); break;
+  case plan_format::json: std::cout << plan_as_json(*job.graph(), *plan); break;
+  case plan_format::dot: std::cout << plan_as_dot(*job.graph(), *plan); break;
+  }
+  return std::cout.flush() ? exit_success : exit_job_failed;
+}
+
+int exit_code_of(const error& failure) {
+  const bool usage =
+      failure.code == errc::invalid_setting || failure.code == errc::invalid_topology;
+  return usage ? exit_usage : exit_job_failed;
+}
+
+int run_job(const topology& what, const command_line& command) {
+  configure_log(command.config.lowest_level, command.config.format);
+  signal_watch signals;
+  auto started = job::start(what, command.config);
+  if (!started) {
+    log_error("the job does not start",
+              {{"job", what.name()}, {"reason", started.failure().message}});
+    return exit_code_of(started.failure());
+  }
+  signals.stop_on_signal(**started);
+  const job_report report = (*started)->wait();
+  if (report.what == job_report::outcome::failed) {
+    log_error("the job was given up", {{"job", what.name()}, {"reason", report.failure}});
+    return exit_job_failed;
+  }
+  log_info(report.what == job_report::outcome::stopped ? "job stopped" : "job finished",
+           {{"job", what.name()},
+            {"checkpoints", report.checkpoints},
+            {"restarts", report.restarts}});
+  return exit_success;
+}
+
+} // namespace
+
+int main(const topology& job, int argc, char** argv) {
+  const auto command = read_command_line({job.name(), job.summary()}, job.config(), job.options(),
+                                         argc, argv, ::environ);
+  if (const auto* answer = std::get_if<command_line_answer>(&command))
+    return show(*answer);
+  const auto& order = std::get<command_line>(command);
+  return order.what == command_line::verb::plan ? print_plan(job, order) : run_job(job, order);
+}
+
+} // namespace weir

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <weir/base/caf.hpp>
+#include <weir/base/ids.hpp>
+
+/// \file
+/// The messages of the supervisor. Those of tasks and checkpoints stand one layer down.
+
+namespace weir {
+
+// from outside -> supervisor
+
+/// Take a last checkpoint and stop.
+struct stop_job {};
+
+/// End the actor of one instance of an operator, as if it had been killed.
+struct kill_task {
+  std::string operator_name;
+  std::uint32_t instance = 0;
+};
+
+// supervisor -> itself
+
+/// The delay before the next attempt is over.
+struct restart_due {
+  epoch attempt; ///< the one that failed
+};
+
+/// Time to say which tasks have still not stopped.
+struct report_unstopped {
+  epoch attempt;
+};
+
+} // namespace weir
+
+WEIR_BEGIN_MESSAGES(weir_runtime, 2200)
+WEIR_LOCAL_MESSAGE(weir::stop_job)
+WEIR_LOCAL_MESSAGE(weir::kill_task)
+WEIR_LOCAL_MESSAGE(weir::restart_due)
+WEIR_LOCAL_MESSAGE(weir::report_unstopped)
+WEIR_END_MESSAGES(weir_runtime)

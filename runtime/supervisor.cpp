@@ -1,0 +1,335 @@
+#include <weir/runtime/supervisor.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include <weir/actors/task_actor.hpp>
+#include <weir/base/log.hpp>
+#include <weir/base/units.hpp>
+#include <weir/snapshot/checkpoint_coordinator_actor.hpp>
+#include <weir/snapshot/checkpoint_store_actor.hpp>
+
+namespace weir {
+
+namespace {
+
+constexpr std::chrono::seconds patience{10};
+
+restart_config resolved(const job_config& config) {
+  restart_config restart = config.restart;
+  if (restart.strategy == restart_kind::automatic)
+    restart.strategy = config.checkpoint.directory.empty() ? restart_kind::none
+                                                           : restart_kind::exponential_delay;
+  return restart;
+}
+
+std::string random_run_name() {
+  std::random_device random;
+  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
+  std::string name;
+  for (int shift = 60; shift >= 0; shift -= 4)
+    name += "0123456789abcdef"[(number >> shift) & 15];
+  return name;
+}
+
+} // namespace
+
+supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
+                                   std::function<void(job_report)> done)
+    : caf::event_based_actor(setup), job_(std::move(job)), done_(std::move(done)),
+      strategy_(resolved(job_.config)) {
+  ignore_unknown_messages(*this);
+  on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
+    if (const auto task = task_of(who))
+      task_has_stopped(*task, reason);
+  });
+  const caf::actor self = caf::actor_cast<caf::actor>(this);
+  if (job_.store)
+    store_ = system().spawn<checkpoint_store_actor, caf::detached>(job_.store);
+  coordinator_ = system().spawn<checkpoint_coordinator_actor>(
+      job_.config.checkpoint, job_.config.key_groups, self, store_);
+}
+
+void supervisor_actor::on_exit() {
+  kill_actor(coordinator_);
+  if (store_)
+    kill_actor(store_);
+  coordinator_ = nullptr;
+  store_ = nullptr;
+  tasks_.clear();
+}
+
+caf::behavior supervisor_actor::make_behavior() {
+  deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+  return {
+      [this](const task_opened& fact) {
+        if (is_current(fact.attempt) && phase_ == phase::opening)
+          task_was_opened(fact.task);
+      },
+      [this](const task_ended& fact) {
+        if (is_current(fact.attempt) && phase_ == phase::running)
+          task_has_ended(fact.task);
+      },
+      [this](const task_failed& fact) {
+        if (is_current(fact.attempt))
+          fail(fact.reason);
+      },
+      [this](const task_stopped& fact) {
+        if (is_current(fact.attempt))
+          task_has_stopped(fact.task, "it ended without giving a reason");
+      },
+      [this](const checkpoint_finished& fact) {
+        if (!is_current(fact.attempt))
+          return;
+        last_complete_ = fact.checkpoint.id;
+        ++report_.checkpoints;
+        report_.checkpoint_time += fact.took;
+        report_.checkpoint_bytes = fact.checkpoint.bytes;
+      },
+      [this](const last_checkpoint_finished& fact) {
+        if (is_current(fact.attempt) && phase_ == phase::finishing) {
+          failure_.clear();
+          stop_tasks();
+        }
+      },
+      [this](const checkpoints_failed& fact) {
+        if (is_current(fact.attempt))
+          fail(fact.reason);
+      },
+      [this](attempt_prepared& answer) {
+        if (phase_ != phase::preparing)
+          return;
+        if (answer.attempt) {
+          deploy(*answer.attempt, std::move(answer.restored), answer.highest);
+          return;
+        }
+        give_up(answer.attempt.failure().message);
+      },
+      [this](const attempt_ended& fact) {
+        if (!is_current(fact.attempt))
+          return;
+        coordinator_ended_ = true;
+        all_stopped();
+      },
+      [this](const checkpoints_deleted& answer) {
+        if (!answer.outcome)
+          log_warning("the checkpoints could not be deleted",
+                      {{"reason", answer.outcome.failure().message}});
+        done();
+      },
+      [this](stop_job) { request_stop(); },
+      [this](const kill_task& order) {
+        for (const planned_chain& chain : job_.plan.chains)
+          for (const std::uint32_t node : chain.operators)
+            if (job_.graph->operators[node].name == order.operator_name &&
+                order.instance < chain.parallelism && !tasks_.empty())
+              kill_actor(tasks_[chain.first_task + order.instance].actor);
+      },
+      [this](const restart_due& order) {
+        if (is_current(order.attempt) && phase_ == phase::delaying)
+          prepare_next_attempt();
+      },
+      [this](const report_unstopped& order) {
+        if (!is_current(order.attempt) || phase_ != phase::stopping)
+          return;
+        for (const running_task& task : tasks_)
+          if (!task.stopped)
+            log_warning("waiting for a task to stop: a function of the user has not returned",
+                        {{"task", task.name}});
+        tell_self_later(*this, patience, report_unstopped{attempt_});
+      },
+  };
+}
+
+void supervisor_actor::deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
+                              checkpoint_id highest) {
+  attempt_ = attempt;
+  phase_ = phase::opening;
+  failure_.clear();
+  last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
+  auto states = deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits);
+  if (!states) {
+    give_up(states.failure().message);
+    return;
+  }
+  deployment made =
+      make_deployment(*job_.graph, job_.plan, std::move(*states), random_run_name());
+  const caf::actor self = caf::actor_cast<caf::actor>(this);
+  tasks_.clear();
+  std::vector<caf::actor> actors;
+  for (std::uint32_t i = 0; i < made.tasks.size(); ++i) {
+    running_task task;
+    task.name = made.tasks[i].name;
+    task.actor = spawn_task(system(), attempt_, task_id{i}, std::move(made.tasks[i]),
+                            job_.config.task, job_.config.checkpoint.mode, job_.plan.key_groups,
+                            self);
+    watch(*this, task.actor);
+    actors.push_back(task.actor);
+    tasks_.push_back(std::move(task));
+  }
+  std::vector<connect_task> orders(actors.size());
+  for (const planned_channel& channel : made.channels) {
+    auto& outputs = orders[channel.from_task].outputs;
+    auto& inputs = orders[channel.to_task].inputs;
+    outputs.resize(std::max<std::size_t>(outputs.size(), channel.output + 1));
+    inputs.resize(std::max<std::size_t>(inputs.size(), channel.input + 1));
+    outputs[channel.output] = {actors[channel.to_task], channel.input};
+    inputs[channel.input] = {actors[channel.from_task], channel.output};
+  }
+  tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest});
+  for (std::size_t i = 0; i < actors.size(); ++i) {
+    orders[i].coordinator = coordinator_;
+    tell(*this, actors[i], std::move(orders[i]));
+  }
+}
+
+void supervisor_actor::task_was_opened(task_id task) {
+  tasks_[task.value].opened = true;
+  if (std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.opened; }))
+    run_tasks();
+}
+
+void supervisor_actor::run_tasks() {
+  phase_ = phase::running;
+  has_run_ = true;
+  log_info(last_complete_ == checkpoint_id{} ? "job runs from the beginning"
+                                             : "job runs from a checkpoint",
+           {{"job", job_.graph->name},
+            {"attempt", to_string(attempt_)},
+            {"tasks", tasks_.size()},
+            {"checkpoint", to_string(last_complete_)}});
+  for (const running_task& task : tasks_)
+    tell(*this, task.actor, run_task{});
+  tell(*this, coordinator_, start_checkpoints{attempt_});
+  if (stop_requested_)
+    request_stop();
+}
+
+void supervisor_actor::task_has_ended(task_id task) {
+  tasks_[task.value].ended = true;
+  if (!std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.ended; }))
+    return;
+  phase_ = phase::finishing;
+  report_.what = job_report::outcome::finished;
+  tell(*this, coordinator_, take_last_checkpoint{attempt_, false});
+}
+
+void supervisor_actor::request_stop() {
+  stop_requested_ = true;
+  switch (phase_) {
+  case phase::running:
+    phase_ = phase::finishing;
+    report_.what = job_report::outcome::stopped;
+    log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
+    tell(*this, coordinator_, take_last_checkpoint{attempt_, true});
+    break;
+  case phase::delaying:
+    report_.what = job_report::outcome::stopped;
+    finish();
+    break;
+  case phase::opening:
+  case phase::preparing:
+  case phase::finishing:
+  case phase::stopping: break;
+  }
+}
+
+void supervisor_actor::fail(const std::string& reason) {
+  if (phase_ != phase::opening && phase_ != phase::running && phase_ != phase::finishing)
+    return;
+  failure_ = reason;
+  log_error("job failed", {{"job", job_.graph->name},
+                           {"attempt", to_string(attempt_)},
+                           {"reason", reason}});
+  stop_tasks();
+}
+
+void supervisor_actor::stop_tasks() {
+  phase_ = phase::stopping;
+  coordinator_ended_ = false;
+  tell(*this, coordinator_, end_attempt{attempt_});
+  for (const running_task& task : tasks_)
+    if (!task.stopped)
+      tell(*this, task.actor, stop_task{});
+  tell_self_later(*this, patience, report_unstopped{attempt_});
+  all_stopped();
+}
+
+void supervisor_actor::task_has_stopped(task_id task, const std::string& reason) {
+  running_task& stopped = tasks_[task.value];
+  if (std::exchange(stopped.stopped, true))
+    return;
+  fail("task '" + stopped.name + "' was lost: " + reason);
+  all_stopped();
+}
+
+void supervisor_actor::all_stopped() {
+  if (phase_ != phase::stopping || !coordinator_ended_ ||
+      !std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.stopped; }))
+    return;
+  if (failure_.empty())
+    finish();
+  else
+    restart_or_give_up();
+}
+
+void supervisor_actor::restart_or_give_up() {
+  if (stop_requested_) {
+    give_up("stopped without a last checkpoint: " + failure_);
+    return;
+  }
+  if (!has_run_) {
+    give_up(failure_);
+    return;
+  }
+  const auto delay = strategy_.on_failure(std::chrono::steady_clock::now());
+  if (!delay) {
+    give_up(failure_);
+    return;
+  }
+  ++report_.restarts;
+  phase_ = phase::delaying;
+  log_info("restarting the job", {{"job", job_.graph->name},
+                                  {"delay", duration_text(*delay)},
+                                  {"checkpoint", to_string(last_complete_)},
+                                  {"failures", strategy_.failures()}});
+  tell_self_later(*this, *delay, restart_due{attempt_});
+}
+
+void supervisor_actor::prepare_next_attempt() {
+  phase_ = phase::preparing;
+  if (store_)
+    tell(*this, store_, prepare_attempt{attempt_, last_complete_});
+  else
+    deploy(attempt_.next(), nullptr, checkpoint_id{});
+}
+
+void supervisor_actor::give_up(const std::string& reason) {
+  report_.what = job_report::outcome::failed;
+  report_.failure = reason;
+  done();
+}
+
+void supervisor_actor::finish() {
+  const bool cancelled = report_.what == job_report::outcome::stopped;
+  if (cancelled && store_ && !job_.config.checkpoint.retain_on_cancel)
+    tell(*this, store_, delete_checkpoints{});
+  else
+    done();
+}
+
+void supervisor_actor::done() {
+  done_(report_);
+  quit();
+}
+
+std::optional<task_id> supervisor_actor::task_of(const caf::actor_addr& address) const {
+  for (std::uint32_t i = 0; i < tasks_.size(); ++i)
+    if (tasks_[i].actor.address() == address)
+      return task_id{i};
+  return std::nullopt;
+}
+
+} // namespace weir

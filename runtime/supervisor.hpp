@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <weir/actors/protocol.hpp>
+#include <weir/base/caf.hpp>
+#include <weir/runtime/deployment.hpp>
+#include <weir/runtime/graph.hpp>
+#include <weir/runtime/job_config.hpp>
+#include <weir/runtime/job_report.hpp>
+#include <weir/runtime/plan.hpp>
+#include <weir/runtime/protocol.hpp>
+#include <weir/runtime/restart_strategy.hpp>
+#include <weir/snapshot/protocol.hpp>
+
+namespace weir {
+
+/// What a supervisor runs.
+struct supervised_job {
+  std::shared_ptr<const topology_graph> graph;
+  job_plan plan;
+  job_config config;
+  std::vector<std::vector<bytes>> first_splits;        ///< by operator of the graph
+  std::shared_ptr<checkpoint_store> store;             ///< null: checkpoints are not stored
+  epoch first_attempt{1};
+  std::shared_ptr<const checkpoint_contents> restored; ///< what the first attempt starts from
+  checkpoint_id highest{};                             ///< checkpoint ever stored
+};
+
+/// Runs a job: spawns its tasks and watches them, and after a failure stops them all, waits until
+/// each has let go of what it held, and starts them again from the last complete checkpoint, as the
+/// restart strategy says.
+///
+/// When all input has ended, or the job is told to stop, it has a last checkpoint taken, stops the
+/// tasks, and calls `done` with the report.
+class supervisor_actor : public caf::event_based_actor {
+ public:
+  supervisor_actor(caf::actor_config& setup, supervised_job job,
+                   std::function<void(job_report)> done);
+
+ protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+
+ private:
+  /// opening: tasks restore their state; running; finishing: the last checkpoint is taken; stopping:
+  /// waiting for tasks to end; delaying: waiting to restart; preparing: the store reads.
+  enum class phase : std::uint8_t { opening, running, finishing, stopping, delaying, preparing };
+
+  struct running_task {
+    caf::actor actor;
+    std::string name;
+    bool opened = false;
+    bool ended = false;
+    bool stopped = false;
+  };
+
+  void deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
+              checkpoint_id highest);
+  void run_tasks();
+  void task_was_opened(task_id task);
+  void task_has_ended(task_id task);
+  void task_has_stopped(task_id task, const std::string& reason);
+  void request_stop();
+  void fail(const std::string& reason);
+  void stop_tasks();
+  void all_stopped();
+  void restart_or_give_up();
+  void prepare_next_attempt();
+  void give_up(const std::string& reason);
+  void finish();
+  void done();
+
+  bool is_current(epoch attempt) const { return attempt == attempt_; }
+  std::optional<task_id> task_of(const caf::actor_addr& address) const;
+
+  supervised_job job_;
+  std::function<void(job_report)> done_;
+  restart_strategy strategy_;
+  caf::actor coordinator_;
+  caf::actor store_;
+
+  phase phase_ = phase::preparing;
+  epoch attempt_{};
+  checkpoint_id last_complete_{};
+  std::vector<running_task> tasks_;
+  std::string failure_; // why the tasks are being stopped; empty: because the job is done
+  bool coordinator_ended_ = false; // the attempt that is being stopped
+  bool has_run_ = false;           // some attempt has opened all its tasks
+  bool stop_requested_ = false;
+  job_report report_;
+};
+
+} // namespace weir

@@ -1,0 +1,129 @@
+#include <weir/snapshot/checkpoint_coordinator.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace weir {
+
+checkpoint_coordinator::checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks,
+                                               checkpoint_id last)
+    : config_(config), tasks_(tasks), last_id_(last) {}
+
+void checkpoint_coordinator::start(time_point now) {
+  started_ = true;
+  last_trigger_ = now;
+  last_end_ = now - config_.minimum_pause;
+}
+
+std::optional<time_point> checkpoint_coordinator::next_trigger() const {
+  if (!started_ || last_requested_ || config_.interval == duration::zero())
+    return std::nullopt;
+  const bool one_at_a_time = config_.minimum_pause > duration::zero();
+  if (pending_.size() >= (one_at_a_time ? 1 : config_.maximum_concurrent))
+    return std::nullopt;
+  return std::max(last_trigger_ + config_.interval, last_end_ + config_.minimum_pause);
+}
+
+std::optional<time_point> checkpoint_coordinator::next_wakeup() const {
+  std::optional<time_point> earliest = next_trigger();
+  for (const auto& [id, pending] : pending_) {
+    if (pending.storing)
+      continue;
+    const time_point deadline = pending.started + config_.timeout;
+    earliest = earliest ? std::min(*earliest, deadline) : deadline;
+  }
+  return earliest;
+}
+
+std::vector<checkpoint_decision> checkpoint_coordinator::take_decisions() {
+  return std::exchange(decisions_, {});
+}
+
+void checkpoint_coordinator::trigger(time_point now, bool last, bool stop) {
+  last_id_ = last_id_.next();
+  last_trigger_ = now;
+  pending_.emplace(last_id_,
+                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last});
+  decisions_.push_back(trigger_decision{last_id_, stop});
+}
+
+void checkpoint_coordinator::trigger_if_due(time_point now) {
+  if (const auto due = next_trigger(); due && *due <= now)
+    trigger(now, false, false);
+}
+
+void checkpoint_coordinator::wake(time_point now) {
+  std::vector<checkpoint_id> late;
+  for (const auto& [id, pending] : pending_)
+    if (!pending.storing && pending.started + config_.timeout <= now)
+      late.push_back(id);
+  for (const checkpoint_id id : late) {
+    const pending_checkpoint& pending = pending_.at(id);
+    const auto seconds = std::chrono::duration<double>(config_.timeout).count();
+    give_up(now, id,
+            "timed out after " + std::to_string(seconds) + " s with " +
+                std::to_string(pending.remaining) + " of " + std::to_string(tasks_) +
+                " tasks missing (checkpoint.timeout)");
+  }
+  trigger_if_due(now);
+}
+
+void checkpoint_coordinator::request_last(time_point now, bool stop) {
+  if (last_requested_)
+    return;
+  last_requested_ = true;
+  trigger(now, true, stop);
+}
+
+void checkpoint_coordinator::acknowledged(time_point now, checkpoint_id checkpoint, task_id task) {
+  const auto found = pending_.find(checkpoint);
+  if (found == pending_.end() || found->second.acknowledged.at(task.value))
+    return;
+  pending_checkpoint& pending = found->second;
+  pending.acknowledged[task.value] = true;
+  if (--pending.remaining != 0)
+    return;
+  pending.storing = true;
+  decisions_.push_back(store_decision{checkpoint, pending.last});
+  trigger_if_due(now);
+}
+
+void checkpoint_coordinator::stored(time_point now, checkpoint_id checkpoint) {
+  const auto found = pending_.find(checkpoint);
+  if (found == pending_.end())
+    return;
+  const bool last = found->second.last;
+  for (auto older = pending_.begin(); older != found; ++older)
+    decisions_.push_back(abort_decision{
+        older->first, "checkpoint " + to_string(checkpoint) + " completed before it"});
+  pending_.erase(pending_.begin(), std::next(found));
+  failures_in_row_ = 0;
+  last_end_ = now;
+  decisions_.push_back(complete_decision{checkpoint, last});
+  trigger_if_due(now);
+}
+
+void checkpoint_coordinator::store_failed(time_point now, checkpoint_id checkpoint,
+                                          const std::string& reason) {
+  if (pending_.contains(checkpoint))
+    give_up(now, checkpoint, reason);
+}
+
+void checkpoint_coordinator::give_up(time_point now, checkpoint_id checkpoint,
+                                     const std::string& reason) {
+  const bool last = pending_.at(checkpoint).last;
+  pending_.erase(checkpoint);
+  last_end_ = now;
+  ++failures_in_row_;
+  decisions_.push_back(abort_decision{checkpoint, reason});
+  const std::string failed = "checkpoint " + to_string(checkpoint) + " failed: " + reason;
+  if (last)
+    decisions_.push_back(fail_decision{"the last " + failed});
+  else if (failures_in_row_ > config_.tolerated_failures)
+    decisions_.push_back(fail_decision{failed + "; that makes " + std::to_string(failures_in_row_) +
+                                       " in a row, and " + std::to_string(config_.tolerated_failures) +
+                                       " are tolerated (checkpoint.tolerated-failures)"});
+}
+
+} // namespace weir

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <weir/base/clock.hpp>
+#include <weir/base/ids.hpp>
+#include <weir/snapshot/checkpoint_config.hpp>
+
+namespace weir {
+
+/// Tell every task to take part in this checkpoint.
+struct trigger_decision {
+  checkpoint_id checkpoint;
+  bool stop;
+};
+
+/// All tasks have acknowledged: make it durable.
+struct store_decision {
+  checkpoint_id checkpoint;
+  bool last;
+};
+
+/// It is durable: tell every task.
+struct complete_decision {
+  checkpoint_id checkpoint;
+  bool last;
+};
+
+/// Give it up: tell every task, and drop what was collected for it.
+struct abort_decision {
+  checkpoint_id checkpoint;
+  std::string reason;
+};
+
+/// The job must not go on.
+struct fail_decision {
+  std::string reason;
+};
+
+using checkpoint_decision = std::variant<trigger_decision, store_decision, complete_decision,
+                                         abort_decision, fail_decision>;
+
+/// The rules of checkpoint_config: when a checkpoint begins, what completes it, when it is given up,
+/// and how many failures are borne.
+///
+/// Plain data: events come in with the time, decisions are taken out. A checkpoint is pending from
+/// its trigger until it is durable. Once all tasks have acknowledged it only the disk is waited for,
+/// and the timeout no longer applies. A checkpoint that completes takes older pending ones with it.
+///
+/// Thread safety: one thread.
+class checkpoint_coordinator {
+ public:
+  /// `tasks` is the number of tasks that must acknowledge; `last` the highest id ever used.
+  checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks, checkpoint_id last);
+
+  /// All tasks run. Nothing is triggered before.
+  void start(time_point now);
+
+  void acknowledged(time_point now, checkpoint_id checkpoint, task_id task);
+  void stored(time_point now, checkpoint_id checkpoint);
+  void store_failed(time_point now, checkpoint_id checkpoint, const std::string& reason);
+
+  /// The time next_wakeup() asked for has come. Calling it early or late does no harm.
+  void wake(time_point now);
+
+  /// Takes one more checkpoint at once and none after it. If it fails, so does the job.
+  void request_last(time_point now, bool stop);
+
+  /// When wake() must be called; nothing while nothing depends on time.
+  std::optional<time_point> next_wakeup() const;
+
+  /// What has been decided since the last call, in order.
+  std::vector<checkpoint_decision> take_decisions();
+
+ private:
+  struct pending_checkpoint {
+    time_point started;
+    std::vector<bool> acknowledged;
+    std::uint32_t remaining;
+    bool last;
+    bool storing = false;
+  };
+
+  std::optional<time_point> next_trigger() const;
+  void trigger(time_point now, bool last, bool stop);
+  void give_up(time_point now, checkpoint_id checkpoint, const std::string& reason);
+  void trigger_if_due(time_point now);
+
+  checkpoint_config config_;
+  std::uint32_t tasks_;
+  checkpoint_id last_id_;
+  bool started_ = false;
+  bool last_requested_ = false;
+  time_point last_trigger_{};
+  time_point last_end_{};
+  std::uint32_t failures_in_row_ = 0;
+  std::map<checkpoint_id, pending_checkpoint> pending_;
+  std::vector<checkpoint_decision> decisions_;
+};
+
+} // namespace weir

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/caf.hpp>
+#include <weir/base/error.hpp>
+#include <weir/base/ids.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/state/operator_snapshot.hpp>
+
+/// \file
+/// The messages about checkpoints. Every one carries the epoch of the attempt it belongs to: what
+/// comes from an earlier attempt is dropped.
+
+namespace weir {
+
+using operator_snapshots = std::vector<std::shared_ptr<const operator_snapshot>>;
+
+// coordinator -> tasks
+
+/// Take part in this checkpoint: a source snapshots and sends the barrier; `stop`: and reads no more.
+struct take_snapshot {
+  epoch attempt;
+  checkpoint_id checkpoint;
+  bool stop = false;
+};
+
+/// The checkpoint is durable: commit what was prepared for it, then answer completion_handled.
+struct checkpoint_completed {
+  epoch attempt;
+  checkpoint_id checkpoint;
+};
+
+/// The checkpoint will not complete: wait for its barriers no more.
+struct checkpoint_aborted {
+  epoch attempt;
+  checkpoint_id checkpoint;
+};
+
+// tasks -> coordinator
+
+/// A task has taken its snapshot; one operator_snapshot per operator of its chain.
+struct snapshot_taken {
+  epoch attempt;
+  checkpoint_id checkpoint;
+  task_id task;
+  std::shared_ptr<const operator_snapshots> operators;
+};
+
+/// A task has committed what it prepared for the checkpoint.
+struct completion_handled {
+  epoch attempt;
+  checkpoint_id checkpoint;
+  task_id task;
+};
+
+// supervisor -> coordinator
+
+/// A new attempt: these are its tasks, and the highest checkpoint ever stored. Nothing is triggered
+/// before start_checkpoints.
+struct coordinate_attempt {
+  epoch attempt;
+  std::vector<caf::actor> tasks;
+  checkpoint_id highest;
+};
+
+/// All tasks run: take checkpoints at the configured interval.
+struct start_checkpoints {
+  epoch attempt;
+};
+
+/// The attempt is over: forget everything about it, then answer attempt_ended.
+struct end_attempt {
+  epoch attempt;
+};
+
+/// Take one last checkpoint now. `stop`: sources read no more; otherwise all input has ended.
+struct take_last_checkpoint {
+  epoch attempt;
+  bool stop = false;
+};
+
+// coordinator -> supervisor
+
+/// A checkpoint is complete.
+struct checkpoint_finished {
+  epoch attempt;
+  completed_checkpoint checkpoint;
+  duration took; ///< from its trigger until it was durable
+};
+
+/// The last checkpoint is complete and every task has committed.
+struct last_checkpoint_finished {
+  epoch attempt;
+  checkpoint_id checkpoint;
+};
+
+/// Nothing of this attempt will reach the store any more.
+struct attempt_ended {
+  epoch attempt;
+};
+
+/// More checkpoints in a row have failed than are tolerated, or the last one has.
+struct checkpoints_failed {
+  epoch attempt;
+  std::string reason;
+};
+
+// coordinator, supervisor -> store
+
+/// Store a checkpoint; answered by checkpoint_stored to the sender.
+struct store_checkpoint {
+  epoch attempt;
+  completed_checkpoint checkpoint;
+  std::shared_ptr<const operator_snapshots> operators;
+};
+
+/// Begin an attempt after `failed`, from the last checkpoint that `failed` completed, or from
+/// `otherwise` (0: from the beginning). Answered by attempt_prepared to the sender.
+struct prepare_attempt {
+  epoch failed;
+  checkpoint_id otherwise;
+};
+
+/// Delete all checkpoints; answered by checkpoints_deleted.
+struct delete_checkpoints {};
+
+// store -> coordinator, supervisor
+
+struct checkpoint_stored {
+  epoch attempt;
+  checkpoint_id checkpoint;
+  result<completed_checkpoint> outcome;
+};
+
+/// The epoch of the new attempt, and the checkpoint that it starts from; null where there is none.
+struct attempt_prepared {
+  result<epoch> attempt;
+  std::shared_ptr<const checkpoint_contents> restored;
+  checkpoint_id highest; ///< ever stored
+};
+
+struct checkpoints_deleted {
+  status outcome;
+};
+
+/// To the coordinator itself: a point in time that it waits for has come.
+struct coordinator_wakeup {
+  epoch attempt;
+};
+
+} // namespace weir
+
+WEIR_BEGIN_MESSAGES(weir_snapshot, 2000)
+WEIR_LOCAL_MESSAGE(weir::take_snapshot)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_completed)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_aborted)
+WEIR_LOCAL_MESSAGE(weir::snapshot_taken)
+WEIR_LOCAL_MESSAGE(weir::completion_handled)
+WEIR_LOCAL_MESSAGE(weir::coordinate_attempt)
+WEIR_LOCAL_MESSAGE(weir::start_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::end_attempt)
+WEIR_LOCAL_MESSAGE(weir::take_last_checkpoint)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_finished)
+WEIR_LOCAL_MESSAGE(weir::last_checkpoint_finished)
+WEIR_LOCAL_MESSAGE(weir::attempt_ended)
+WEIR_LOCAL_MESSAGE(weir::checkpoints_failed)
+WEIR_LOCAL_MESSAGE(weir::store_checkpoint)
+WEIR_LOCAL_MESSAGE(weir::prepare_attempt)
+WEIR_LOCAL_MESSAGE(weir::delete_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_stored)
+WEIR_LOCAL_MESSAGE(weir::attempt_prepared)
+WEIR_LOCAL_MESSAGE(weir::checkpoints_deleted)
+WEIR_LOCAL_MESSAGE(weir::coordinator_wakeup)
+WEIR_END_MESSAGES(weir_snapshot)

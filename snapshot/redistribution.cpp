@@ -1,0 +1,98 @@
+#include <weir/snapshot/redistribution.hpp>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include <weir/base/hash.hpp>
+
+namespace weir {
+
+namespace {
+
+using stored_instances = std::vector<std::shared_ptr<const operator_snapshot>>;
+
+stored_instances instances_of(const std::shared_ptr<const checkpoint_contents>& contents,
+                              const std::string& uid) {
+  stored_instances found;
+  for (const operator_snapshot& snapshot : contents->operators)
+    if (snapshot.uid == uid)
+      found.emplace_back(contents, &snapshot);
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a->instance < b->instance; });
+  return found;
+}
+
+void give_key_groups(const stored_instances& stored, std::uint32_t groups,
+                     std::vector<restored_state>& shares) {
+  const auto parallelism = static_cast<std::uint32_t>(shares.size());
+  for (std::uint32_t instance = 0; instance < parallelism; ++instance) {
+    const key_group_range own = groups_of(instance, parallelism, groups);
+    for (const auto& snapshot : stored) {
+      restored_groups part{snapshot, {}};
+      for (const key_group_snapshot& group : snapshot->key_groups)
+        if (own.contains(group.group))
+          part.groups.push_back(&group);
+      if (!part.groups.empty())
+        shares[instance].keyed.push_back(std::move(part));
+    }
+  }
+}
+
+void give_list_items(const stored_instances& stored, std::vector<restored_state>& shares) {
+  const bool same_parallelism = stored.size() == shares.size();
+  std::map<std::string, std::size_t> turn;
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    for (const list_snapshot& list : stored[i]->lists)
+      for (const bytes& item : list.items) {
+        if (list.mode == redistribution::full_union) {
+          for (restored_state& share : shares)
+            share.lists[list.name].push_back(item);
+        } else {
+          const std::size_t to = same_parallelism ? i : turn[list.name]++ % shares.size();
+          shares[to].lists[list.name].push_back(item);
+        }
+      }
+}
+
+} // namespace
+
+result<std::vector<restored_state>>
+redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const std::string& uid,
+             std::uint32_t parallelism) {
+  std::vector<restored_state> shares(parallelism);
+  const stored_instances stored = instances_of(contents, uid);
+  for (restored_state& share : shares)
+    share.from = contents->checkpoint.id;
+  if (stored.empty())
+    return shares;
+
+  const bool same_parallelism = stored.size() == parallelism;
+  const auto drained = static_cast<std::size_t>(std::count_if(
+      stored.begin(), stored.end(), [](const auto& snapshot) { return snapshot->drained; }));
+  if (!same_parallelism && drained != 0 && drained != stored.size())
+    return error{errc::state_mismatch,
+                 "operator '" + uid + "': the checkpoint was taken while some of its " +
+                     std::to_string(stored.size()) +
+                     " instances had reached the end of their input and others had not: start it "
+                     "with a parallelism of " +
+                     std::to_string(stored.size()) + " again, or from an older checkpoint"};
+  for (std::uint32_t i = 0; i < parallelism; ++i) {
+    shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
+    if (same_parallelism)
+      shares[i].records_in = stored[i]->records_in;
+  }
+  give_key_groups(stored, contents->checkpoint.key_groups, shares);
+  give_list_items(stored, shares);
+  return shares;
+}
+
+std::vector<restored_state> deal_out(const std::string& name, const std::vector<bytes>& items,
+                                     std::uint32_t parallelism) {
+  std::vector<restored_state> shares(parallelism);
+  for (std::size_t i = 0; i < items.size(); ++i)
+    shares[i % parallelism].lists[name].push_back(items[i]);
+  return shares;
+}
+
+} // namespace weir

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/error.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/state/restored_state.hpp>
+
+namespace weir {
+
+/// What each instance of the operator `uid` gets from a checkpoint when it runs with `parallelism`
+/// instances: key groups by ownership, list items by their mode. An operator that the checkpoint
+/// does not know starts empty.
+///
+/// Ownership: the result shares `contents`.
+/// Errors:    state_mismatch when the operator had been draining and its parallelism has changed.
+result<std::vector<restored_state>>
+redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const std::string& uid,
+             std::uint32_t parallelism);
+
+/// What each instance gets when `items` of the list state `name` are dealt out for a first start.
+std::vector<restored_state> deal_out(const std::string& name, const std::vector<bytes>& items,
+                                     std::uint32_t parallelism);
+
+} // namespace weir

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/ids.hpp>
+#include <weir/state/operator_snapshot.hpp>
+
+namespace weir {
+
+/// Key groups of one stored operator instance that now belong to one running instance.
+struct restored_groups {
+  std::shared_ptr<const operator_snapshot> stored;
+  std::vector<const key_group_snapshot*> groups; ///< into `stored`
+};
+
+/// What one instance of one operator starts from: its share of a checkpoint, at whatever parallelism
+/// that was taken, or of a source's first splits.
+struct restored_state {
+  checkpoint_id from{}; ///< 0: nothing is restored
+  bool drained = false;
+  std::uint64_t records_in = 0;
+  std::vector<restored_groups> keyed;
+  std::map<std::string, std::vector<bytes>> lists; ///< by the list state's name
+};
+
+} // namespace weir
