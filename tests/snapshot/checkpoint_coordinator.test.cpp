@@ -1,0 +1,169 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+
+#include <weir/snapshot/checkpoint_coordinator.hpp>
+
+using namespace weir;
+using namespace std::chrono_literals;
+
+namespace {
+
+checkpoint_config every_second() {
+  checkpoint_config config;
+  config.interval = 1s;
+  config.timeout = 5s;
+  config.tolerated_failures = 1;
+  return config;
+}
+
+time_point at(duration since_start) {
+  return time_point{} + 1h + since_start;
+}
+
+/// What was decided, one word each: "t1" trigger, "d1" durable storing, "c1" complete, "a1" abort,
+/// "FAIL".
+std::string words(checkpoint_coordinator& coordinator) {
+  std::string text;
+  for (const checkpoint_decision& decision : coordinator.take_decisions()) {
+    if (!text.empty())
+      text += ' ';
+    if (const auto* trigger = std::get_if<trigger_decision>(&decision))
+      text += "t" + to_string(trigger->checkpoint);
+    else if (const auto* store = std::get_if<store_decision>(&decision))
+      text += "d" + to_string(store->checkpoint);
+    else if (const auto* complete = std::get_if<complete_decision>(&decision))
+      text += "c" + to_string(complete->checkpoint);
+    else if (const auto* abort = std::get_if<abort_decision>(&decision))
+      text += "a" + to_string(abort->checkpoint);
+    else
+      text += "FAIL";
+  }
+  return text;
+}
+
+constexpr task_id a{0};
+constexpr task_id b{1};
+
+} // namespace
+
+TEST_CASE("a checkpoint is triggered every interval, stored when all have acknowledged, then complete") {
+  checkpoint_coordinator coordinator(every_second(), 2, checkpoint_id{7});
+  coordinator.start(at(0s));
+  CHECK(coordinator.next_wakeup() == at(1s));
+  coordinator.wake(at(999ms));
+  CHECK(words(coordinator) == "");
+  coordinator.wake(at(1s));
+  CHECK(words(coordinator) == "t8");
+  coordinator.acknowledged(at(1100ms), checkpoint_id{8}, a);
+  coordinator.acknowledged(at(1100ms), checkpoint_id{8}, a);
+  CHECK(words(coordinator) == "");
+  coordinator.acknowledged(at(1200ms), checkpoint_id{8}, b);
+  CHECK(words(coordinator) == "d8");
+  coordinator.stored(at(1300ms), checkpoint_id{8});
+  CHECK(words(coordinator) == "c8");
+  CHECK(coordinator.next_wakeup() == at(2s));
+}
+
+TEST_CASE("no second checkpoint begins while as many as allowed are pending") {
+  checkpoint_coordinator coordinator(every_second(), 1, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  CHECK(words(coordinator) == "t1");
+  coordinator.wake(at(3s));
+  CHECK(words(coordinator) == "");
+  coordinator.acknowledged(at(3s), checkpoint_id{1}, a);
+  coordinator.stored(at(3s), checkpoint_id{1});
+  CHECK(words(coordinator) == "d1 c1 t2");
+}
+
+TEST_CASE("two checkpoints overlap where two are allowed, and the newer one takes the older with it") {
+  checkpoint_config config = every_second();
+  config.maximum_concurrent = 2;
+  checkpoint_coordinator coordinator(config, 2, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.wake(at(2s));
+  coordinator.wake(at(3s));
+  CHECK(words(coordinator) == "t1 t2");
+  coordinator.acknowledged(at(3s), checkpoint_id{2}, a);
+  coordinator.acknowledged(at(3s), checkpoint_id{2}, b);
+  coordinator.stored(at(3s), checkpoint_id{2});
+  CHECK(words(coordinator) == "d2 a1 c2 t3");
+  coordinator.acknowledged(at(3s), checkpoint_id{1}, a);
+  CHECK(words(coordinator) == "");
+}
+
+TEST_CASE("between the end of a checkpoint and the next one lies the minimum pause") {
+  checkpoint_config config = every_second();
+  config.minimum_pause = 2s;
+  checkpoint_coordinator coordinator(config, 1, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.acknowledged(at(1500ms), checkpoint_id{1}, a);
+  coordinator.stored(at(1500ms), checkpoint_id{1});
+  CHECK(words(coordinator) == "t1 d1 c1");
+  CHECK(coordinator.next_wakeup() == at(3500ms));
+}
+
+TEST_CASE("a checkpoint that takes longer than the timeout is aborted, and late answers are ignored") {
+  checkpoint_coordinator coordinator(every_second(), 2, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.acknowledged(at(2s), checkpoint_id{1}, a);
+  CHECK(coordinator.next_wakeup() == at(6s));
+  coordinator.wake(at(6s));
+  CHECK(words(coordinator) == "t1 a1 t2");
+  coordinator.acknowledged(at(6s), checkpoint_id{1}, b);
+  CHECK(words(coordinator) == "");
+}
+
+TEST_CASE("more failures in a row than are tolerated fail the job, and a success starts the count over") {
+  checkpoint_coordinator coordinator(every_second(), 1, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.acknowledged(at(1s), checkpoint_id{1}, a);
+  coordinator.store_failed(at(1s), checkpoint_id{1}, "disk full");
+  CHECK(words(coordinator) == "t1 d1 a1");
+  coordinator.wake(at(2s));
+  coordinator.acknowledged(at(2s), checkpoint_id{2}, a);
+  coordinator.stored(at(2s), checkpoint_id{2});
+  CHECK(words(coordinator) == "t2 d2 c2");
+  coordinator.wake(at(3s));
+  coordinator.wake(at(8s));
+  CHECK(words(coordinator) == "t3 a3 t4");
+  coordinator.wake(at(13s));
+  CHECK(words(coordinator) == "a4 FAIL t5");
+}
+
+TEST_CASE("the last checkpoint begins at once, nothing follows it, and its failure fails the job") {
+  checkpoint_coordinator coordinator(every_second(), 1, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.request_last(at(1100ms), false);
+  coordinator.request_last(at(1100ms), false);
+  CHECK(words(coordinator) == "t1 t2");
+  coordinator.acknowledged(at(2s), checkpoint_id{2}, a);
+  coordinator.stored(at(2s), checkpoint_id{2});
+  CHECK(words(coordinator) == "d2 a1 c2");
+  coordinator.wake(at(10s));
+  CHECK(words(coordinator) == "");
+  CHECK(!coordinator.next_wakeup());
+
+  checkpoint_coordinator other(every_second(), 1, {});
+  other.start(at(0s));
+  other.request_last(at(1s), true);
+  other.wake(at(6s));
+  CHECK(words(other) == "t1 a1 FAIL");
+}
+
+TEST_CASE("with an interval of zero only the last checkpoint is taken") {
+  checkpoint_config config = every_second();
+  config.interval = 0s;
+  checkpoint_coordinator coordinator(config, 1, {});
+  coordinator.start(at(0s));
+  CHECK(!coordinator.next_wakeup());
+  coordinator.request_last(at(1s), false);
+  CHECK(words(coordinator) == "t1");
+}
