@@ -1,0 +1,234 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include <support/job_modes.hpp>
+#include <support/memory_sink.hpp>
+#include <support/temporary_directory.hpp>
+#include <weir/actors/sources/collection.hpp>
+#include <weir/actors/sources/generate.hpp>
+#include <weir/runtime/job.hpp>
+#include <weir/runtime/topology.hpp>
+
+using namespace weir;
+using namespace weir::testing;
+
+namespace {
+
+constexpr std::uint64_t records = 20'000;
+constexpr std::uint64_t keys = 97;
+
+struct reading {
+  std::uint64_t key = 0;
+  std::uint64_t value = 0;
+};
+
+reading make_reading(std::uint64_t i) {
+  const std::uint64_t hash = mix(i);
+  return {hash % keys, (hash >> 32) & 0xFF};
+}
+
+/// What a batch program computes over the same records.
+template <class Result, class Fold>
+std::map<std::uint64_t, Result> by_key(Fold fold) {
+  std::map<std::uint64_t, Result> all;
+  for (std::uint64_t i = 0; i < records; ++i) {
+    const reading one = make_reading(i);
+    fold(all[one.key], one);
+  }
+  return all;
+}
+
+template <class T>
+std::vector<T> sorted(std::vector<T> values) {
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+struct sum {
+  struct accumulator {
+    std::uint64_t count = 0;
+    std::uint64_t total = 0;
+  };
+  void add(accumulator& acc, const reading& one) const {
+    ++acc.count;
+    acc.total += one.value;
+  }
+  std::tuple<std::uint64_t, std::uint64_t, std::uint64_t> result(std::uint64_t key,
+                                                                 const accumulator& acc) const {
+    return {key, acc.count, acc.total};
+  }
+};
+
+using sums = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+
+/// Emits a key's readings until their sum reaches a limit, then drops it for good.
+struct quota {
+  using output = reading;
+  void open(state_registry& states) { used_ = states.value<std::uint64_t>("used"); }
+  void process(const reading& in, keyed_context<std::uint64_t>&, emitter<reading>& out) {
+    used_.mutable_value() += in.value;
+    if (*used_ <= 5000)
+      out(in);
+  }
+  value_state<std::uint64_t> used_;
+};
+
+/// Joins the running count of one side into the other.
+struct counting_both {
+  using output = std::pair<std::uint64_t, std::uint64_t>;
+  void open(state_registry& states) {
+    seen_ = states.aggregating<std::uint64_t, std::uint64_t, std::uint64_t>("seen", total{});
+  }
+  void process_first(const reading& in, keyed_context<std::uint64_t>& context,
+                     emitter<output>& out) {
+    seen_.add(in.value);
+    out({context.key(), 1});
+  }
+  void process_second(const std::string& in, keyed_context<std::uint64_t>& context,
+                      emitter<output>& out) {
+    seen_.add(in.size());
+    out({context.key(), 2});
+  }
+  struct total {
+    using accumulator = std::uint64_t;
+    void add(accumulator& acc, const std::uint64_t& value) const { acc += value; }
+    std::uint64_t result(const accumulator& acc) const { return acc; }
+  };
+  aggregating_state<std::uint64_t, std::uint64_t, std::uint64_t> seen_;
+};
+
+} // namespace
+
+TEST_CASE("map, filter and aggregate at the end give a batch program's sums, in every mode") {
+  std::map<std::uint64_t, sum::accumulator> expected = by_key<sum::accumulator>(
+      [](sum::accumulator& acc, const reading& one) {
+        if (one.value % 3 != 0)
+          sum{}.add(acc, one);
+      });
+  std::vector<sums> wanted;
+  for (const auto& [key, acc] : expected)
+    if (acc.count != 0)
+      wanted.emplace_back(key, acc.count, acc.total);
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<sums>>();
+    topology job{"sums"};
+    job.source("readings", generate([](std::uint64_t i) { return i; }, records))
+        .map("make", [](std::uint64_t i) { return make_reading(i); })
+        .filter("not by three", [](const reading& one) { return one.value % 3 != 0; })
+        .key_by([](const reading& one) { return one.key; })
+        .aggregate("sum", sum{}, emit::at_end)
+        .sink("out", memory_sink<sums>{output});
+    run_in_mode(job, mode, {"readings", "make", "sum", "out"});
+    CHECK(sorted(output->visible()) == wanted);
+    CHECK(output->pending() == 0);
+  });
+}
+
+TEST_CASE("every record passes exactly once through flat_map, union, rebalance and a running count") {
+  std::vector<std::pair<std::string, std::uint64_t>> wanted;
+  std::map<std::string, std::uint64_t> counts;
+  for (std::uint64_t i = 0; i < 2 * records; ++i)
+    for (int n = 0; n < 2; ++n) {
+      const std::string word = "w" + std::to_string((i + static_cast<std::uint64_t>(n)) % 50);
+      wanted.emplace_back(word, ++counts[word]);
+    }
+  std::sort(wanted.begin(), wanted.end());
+  in_every_mode([&](const job_mode& mode) {
+    using counted_word = counted<std::string>;
+    const auto output = std::make_shared<committed_records<counted_word>>();
+    topology job{"words"};
+    const auto low = job.source("low", generate([](std::uint64_t i) { return i; }, records));
+    const auto high =
+        job.source("high", generate([](std::uint64_t i) { return i + records; }, records));
+    low.union_with(high)
+        .rebalance()
+        .flat_map("split",
+                  [](std::uint64_t i, emitter<std::string>& out) {
+                    out("w" + std::to_string(i % 50));
+                    out("w" + std::to_string((i + 1) % 50));
+                  })
+        .key_by([](const std::string& word) -> const std::string& { return word; })
+        .count("count")
+        .sink("out", memory_sink<counted_word>{output});
+    run_in_mode(job, mode, {"low", "high", "split", "count", "out"});
+    std::vector<std::pair<std::string, std::uint64_t>> got;
+    for (const counted_word& one : output->visible())
+      got.emplace_back(one.key, one.count);
+    CHECK(sorted(got) == wanted);
+    CHECK(output->pending() == 0);
+  });
+}
+
+TEST_CASE("a reduce and a process function with value state agree with a sequential program") {
+  std::map<std::uint64_t, std::uint64_t> largest =
+      by_key<std::uint64_t>([](std::uint64_t& max, const reading& one) {
+        max = std::max(max, one.value);
+      });
+  in_every_mode([&](const job_mode& mode) {
+    const auto maxima = std::make_shared<committed_records<std::pair<std::uint64_t, std::uint64_t>>>();
+    const auto passed = std::make_shared<committed_records<std::uint64_t>>();
+    topology job{"process"};
+    const auto readings = job.source("readings", generate(make_reading, records));
+    const auto keyed = readings.key_by([](const reading& one) { return one.key; });
+    keyed
+        .reduce("max",
+                [](const reading& a, const reading& b) { return a.value >= b.value ? a : b; },
+                emit::at_end)
+        .map("pair", [](const reading& one) { return std::pair(one.key, one.value); })
+        .sink("maxima", memory_sink<std::pair<std::uint64_t, std::uint64_t>>{maxima});
+    keyed.process("quota", quota{})
+        .map("value", [](const reading& one) { return one.value; })
+        .sink("passed", memory_sink<std::uint64_t>{passed});
+    run_in_mode(job, mode, {"readings", "max", "quota", "passed"});
+    const auto got = maxima->visible();
+    CHECK(std::map<std::uint64_t, std::uint64_t>(got.begin(), got.end()) == largest);
+    CHECK(got.size() == largest.size());
+    // The order of a key's readings is the source's only where one instance makes them all.
+    std::uint64_t total = 0;
+    for (const std::uint64_t value : passed->visible())
+      total += value;
+    CHECK(total <= keys * 5000);
+    CHECK(total > keys * (5000 - 256));
+  });
+}
+
+TEST_CASE("split, connect and broadcast deliver every record to where it belongs") {
+  in_every_mode([&](const job_mode& mode) {
+    using marked = std::pair<std::uint64_t, std::uint64_t>;
+    const auto both = std::make_shared<committed_records<marked>>();
+    const auto spread = std::make_shared<committed_records<std::uint64_t>>();
+    topology job{"split"};
+    auto [even, odd] =
+        job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+            .split<reading, std::string>(
+                "parity", [](std::uint64_t i, emitter<reading>& a, emitter<std::string>& b) {
+                  if (i % 2 == 0)
+                    a(make_reading(i));
+                  else
+                    b(std::to_string(i));
+                });
+    even.key_by([](const reading& one) { return one.key; })
+        .connect(odd.key_by([](const std::string& text) {
+          return static_cast<std::uint64_t>(text.size());
+        }))
+        .process("both", counting_both{})
+        .sink("both out", memory_sink<marked>{both});
+    const auto few = job.source("few", collection<std::uint64_t>({1, 2, 3}));
+    few.broadcast().map("copy", [](std::uint64_t n) { return n; }).parallelism(3)
+        .sink("spread", memory_sink<std::uint64_t>{spread});
+    run_in_mode(job, mode, {"numbers", "both", "copy"});
+    const auto got = both->visible();
+    CHECK(got.size() == records);
+    CHECK(std::count_if(got.begin(), got.end(), [](const marked& one) { return one.second == 1; }) ==
+          records / 2);
+    CHECK(sorted(spread->visible()) == std::vector<std::uint64_t>{1, 1, 1, 2, 2, 2, 3, 3, 3});
+  });
+}

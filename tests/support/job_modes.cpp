@@ -1,0 +1,63 @@
+#include <support/job_modes.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include <support/temporary_directory.hpp>
+#include <weir/runtime/job.hpp>
+
+namespace weir::testing {
+
+void in_every_mode(const std::function<void(const job_mode&)>& check) {
+  std::uint32_t seed = 1;
+  for (const std::uint32_t batch_size : {1u, 1024u})
+    for (const bool chaining : {true, false})
+      for (const std::uint32_t parallelism : {1u, 2u, 3u})
+        for (const bool killed : {false, true}) {
+          const job_mode mode{batch_size, chaining, parallelism, killed, seed++};
+          CAPTURE(mode.batch_size);
+          CAPTURE(mode.chaining);
+          CAPTURE(mode.parallelism);
+          CAPTURE(mode.killed);
+          CAPTURE(mode.seed);
+          check(mode);
+        }
+}
+
+void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims) {
+  using namespace std::chrono_literals;
+  const temporary_directory directory;
+  job_config config = job.config();
+  config.task.batch_size = mode.batch_size;
+  config.chaining = mode.chaining;
+  config.parallelism = mode.parallelism;
+  config.lowest_level = log_level::off;
+  config.checkpoint.directory = directory / "checkpoints";
+  config.checkpoint.interval = 2ms;
+  config.checkpoint.map_size = std::uint64_t{1} << 28;
+  config.restart.strategy = restart_kind::fixed_delay;
+  config.restart.delay = 1ms;
+
+  auto started = weir::job::start(job, config);
+  if (!started)
+    FAIL(started.failure().message);
+  weir::job& running = **started;
+  std::atomic<bool> done = false;
+  std::thread killer([&] {
+    std::mt19937 random(mode.seed);
+    for (int kills = 0; mode.killed && kills < 6 && !done; ++kills) {
+      std::this_thread::sleep_for(std::chrono::microseconds{random() % 8000});
+      running.kill_task(victims[random() % victims.size()], random() % mode.parallelism);
+    }
+  });
+  const job_report report = running.wait();
+  done = true;
+  killer.join();
+  CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
+}
+
+} // namespace weir::testing

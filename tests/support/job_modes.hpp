@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <weir/runtime/topology.hpp>
+
+namespace weir::testing {
+
+/// One way to run a job that must not change its results.
+struct job_mode {
+  std::uint32_t batch_size = 1024;
+  bool chaining = true;
+  std::uint32_t parallelism = 1;
+  bool killed = false; ///< tasks are killed while it runs
+  std::uint32_t seed = 1;
+};
+
+/// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not.
+void in_every_mode(const std::function<void(const job_mode&)>& check);
+
+/// Runs `job` to its end with short checkpoints in a directory of its own. Where the mode says so,
+/// kills tasks of `victims` at random moments.
+void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims);
+
+} // namespace weir::testing
