@@ -12,13 +12,16 @@ namespace weir {
 namespace detail {
 
 template <class F>
-struct second_argument : second_argument<decltype(&F::operator())> {};
-template <class R, class C, class A, class B>
-struct second_argument<R (C::*)(A, B)> : std::type_identity<B> {};
-template <class R, class C, class A, class B>
-struct second_argument<R (C::*)(A, B) const> : std::type_identity<B> {};
-template <class R, class A, class B>
-struct second_argument<R (*)(A, B)> : std::type_identity<B> {};
+struct second_argument {};
+template <class F>
+  requires requires { &F::operator(); }
+struct second_argument<F> : second_argument<decltype(&F::operator())> {};
+template <class R, class C, class A, class B, bool N>
+struct second_argument<R (C::*)(A, B) noexcept(N)> : std::type_identity<B> {};
+template <class R, class C, class A, class B, bool N>
+struct second_argument<R (C::*)(A, B) const noexcept(N)> : std::type_identity<B> {};
+template <class R, class A, class B, bool N>
+struct second_argument<R (*)(A, B) noexcept(N)> : std::type_identity<B> {};
 
 template <class E>
 struct emitted : std::type_identity<void> {};
