@@ -16,11 +16,11 @@ namespace weir {
 /// A checkpoint that is durable, as its manifest describes it.
 struct completed_checkpoint {
   checkpoint_id id;
-  epoch attempt;                   ///< of the job when it was taken
+  epoch attempt;                    ///< of the job when it was taken
   std::int64_t completed_at_ms = 0; ///< Unix time
-  std::uint32_t key_groups = 0;    ///< the job's number of key groups
-  std::uint64_t bytes = 0;         ///< stored for it
-  bool last = false;               ///< taken after all input had ended
+  std::uint32_t key_groups = 0;     ///< the job's number of key groups
+  std::uint64_t bytes = 0;          ///< stored for it
+  bool last = false;                ///< taken after all input had ended
 };
 
 /// Everything that a restore needs from one checkpoint.
@@ -36,14 +36,18 @@ struct checkpoint_contents {
 /// count deleted, in one transaction with one sync: it is there completely or not at all.
 ///
 /// Thread safety: one thread at a time.
-/// Errors:        in_use when another process owns the directory (the message names it), corrupt and
-///                wrong_version when the file is not what this program writes, io and capacity when
-///                it cannot grow. After any error the checkpoints stored before are still there.
-/// Cost:          every call blocks on the disk; belongs on a detached actor.
+/// Errors:        in_use when another process owns the directory (the message names it), corrupt,
+///                wrong_version and state_mismatch when the file is not what this program writes or
+///                not this job's, io and capacity when it cannot grow. After any error the checkpoints stored before are still there,
+///                and a later call works once its cause is gone.
+/// Cost:          every call blocks on the disk; belongs on a detached actor. While store() runs,
+///                what it writes is in memory twice.
 class checkpoint_store {
  public:
   /// Opens or creates the store of `job` in config.directory. The structure of an existing file is
-  /// checked before it is mapped, so that a torn file is an error and not a crash.
+  /// checked before it is mapped, so that a torn file is an error and not a crash. With
+  /// `config.discard`, a file that is damaged or of another version is set aside (renamed), and a
+  /// new store begins; the checkpoints of a sound one are there until clear().
   static result<std::unique_ptr<checkpoint_store>> open(const std::string& job,
                                                         const checkpoint_config& config);
 
@@ -52,20 +56,22 @@ class checkpoint_store {
   /// Begins a new attempt at running the job: durably counts up and returns its epoch.
   virtual result<epoch> begin_attempt() = 0;
 
-  /// The complete checkpoints, oldest first.
+  /// The complete checkpoints, oldest first. Of one whose manifest is damaged only the id is known
+  /// (the rest is zero); load() says what is wrong with it.
   virtual result<std::vector<completed_checkpoint>> list() = 0;
 
   /// Reads and verifies one checkpoint. When it is damaged, the message names what is, and the next
-  /// older complete checkpoint where there is one.
+  /// older complete checkpoint where there is one. An id that is not there is invalid_setting.
   virtual result<checkpoint_contents> load(checkpoint_id id) = 0;
 
-  /// Stores a checkpoint durably, and deletes those beyond `config.retained`. Returns it as stored.
-  /// `operators` are borrowed for the call.
+  /// Stores a checkpoint durably, and deletes those beyond `config.retained`. Returns it as stored,
+  /// with `bytes` filled in. Its id must be above all that are there. `operators` are borrowed for
+  /// the call.
   virtual result<completed_checkpoint>
   store(completed_checkpoint checkpoint,
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators) = 0;
 
-  /// Deletes all checkpoints.
+  /// Deletes all checkpoints. Attempts are counted on.
   virtual status clear() = 0;
 };
 

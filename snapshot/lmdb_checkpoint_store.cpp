@@ -1,0 +1,178 @@
+#include <weir/snapshot/lmdb_checkpoint_store.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+#include <weir/base/bytes.hpp>
+#include <weir/snapshot/store_draft.hpp>
+#include <weir/snapshot/store_format.hpp>
+#include <weir/snapshot/store_retention.hpp>
+
+namespace weir::detail {
+
+result<std::unique_ptr<checkpoint_store>> lmdb_checkpoint_store::open(directory_lock lock,
+                                                                      lmdb_file file,
+                                                                      const std::string& job,
+                                                                      std::uint32_t retained) {
+  std::unique_ptr<lmdb_checkpoint_store> store{
+      new lmdb_checkpoint_store{std::move(lock), std::move(file), job, retained}};
+  if (const status opened = store->ensure_open(); !opened)
+    return opened.failure();
+  return std::unique_ptr<checkpoint_store>{std::move(store)};
+}
+
+status lmdb_checkpoint_store::ensure_open() {
+  if (opened_ && !opened_->environment().is_broken())
+    return {};
+  opened_.reset();
+  auto file = store_file::open(file_, job_);
+  if (!file)
+    return file.failure();
+  opened_.emplace(std::move(*file));
+  return {};
+}
+
+result<lmdb_transaction> lmdb_checkpoint_store::begin_read() {
+  if (const status ready = ensure_open(); !ready)
+    return ready.failure();
+  return opened_->environment().begin_read();
+}
+
+result<lmdb_transaction> lmdb_checkpoint_store::begin_write() {
+  if (const status ready = ensure_open(); !ready)
+    return ready.failure();
+  return opened_->environment().begin_write();
+}
+
+result<epoch> lmdb_checkpoint_store::begin_attempt() {
+  auto transaction = begin_write();
+  if (!transaction)
+    return transaction.failure();
+  const auto record = read_meta(*transaction, opened_->meta(), "attempt", file_);
+  if (!record)
+    return record.failure();
+  if (record->size() != sizeof(epoch::rep))
+    return error{errc::corrupt, file_.path.string() + " is damaged: its record \"attempt\" has " +
+                                    std::to_string(record->size()) + " bytes"};
+  const epoch next = epoch{byte_reader{*record}.read_raw<epoch::rep>()}.next();
+  byte_writer content;
+  content.write_raw(next.value);
+  status done = transaction->write(opened_->meta(), "attempt", sealed(content.view()));
+  if (done)
+    done = transaction->commit();
+  if (!done)
+    return done.failure();
+  return next;
+}
+
+result<std::vector<completed_checkpoint>> lmdb_checkpoint_store::list() {
+  auto transaction = begin_read();
+  if (!transaction)
+    return transaction.failure();
+  store_reader reader{*transaction, *opened_};
+  const auto ids = reader.ids();
+  if (!ids)
+    return ids.failure();
+  std::vector<completed_checkpoint> found;
+  for (const checkpoint_id id : *ids) {
+    completed_checkpoint& checkpoint = found.emplace_back();
+    if (const auto stored = reader.read_manifest(id))
+      checkpoint = stored->checkpoint;
+    checkpoint.id = id;
+  }
+  return found;
+}
+
+result<checkpoint_contents> lmdb_checkpoint_store::load(checkpoint_id id) {
+  auto transaction = begin_read();
+  if (!transaction)
+    return transaction.failure();
+  store_reader reader{*transaction, *opened_};
+  const auto ids = reader.ids();
+  if (!ids)
+    return ids.failure();
+  if (std::find(ids->begin(), ids->end(), id) == ids->end())
+    return missing(id, *ids);
+  auto contents = reader.read_checkpoint(id);
+  if (!contents)
+    return damaged(id, std::move(contents.failure()), reader, *ids);
+  return contents;
+}
+
+error lmdb_checkpoint_store::missing(checkpoint_id id,
+                                     const std::vector<checkpoint_id>& ids) const {
+  std::string there;
+  for (const checkpoint_id other : ids)
+    there += (there.empty() ? "" : ", ") + to_string(other);
+  return {errc::invalid_setting,
+          "there is no checkpoint " + to_string(id) + " in " + file_.path.string() +
+              (there.empty() ? "; it holds none: leave checkpoint.restore-from out"
+                             : "; it holds " + there +
+                                   ": set checkpoint.restore-from to one of them, or leave it out "
+                                   "to start from the newest")};
+}
+
+error lmdb_checkpoint_store::damaged(checkpoint_id id, error cause, store_reader& reader,
+                                     const std::vector<checkpoint_id>& ids) const {
+  const bool is_foreign = cause.code == errc::wrong_version;
+  cause.message = "checkpoint " + to_string(id) + " in " + file_.path.string() +
+                  (is_foreign ? " was written by another version: " : " is damaged: ") +
+                  cause.message;
+  for (auto older = ids.rbegin(); older != ids.rend(); ++older)
+    if (*older < id && reader.read_checkpoint(*older)) {
+      cause.message += "; the next older complete checkpoint is " + to_string(*older) +
+                       ": start from it with checkpoint.restore-from = " + to_string(*older) +
+                       " (--checkpoint-restore-from " + to_string(*older) + ")";
+      return cause;
+    }
+  cause.message += "; there is no older complete checkpoint: put a copy of the file in its place, "
+                   "or start from the beginning with checkpoint.discard (--checkpoint-discard)";
+  return cause;
+}
+
+result<completed_checkpoint> lmdb_checkpoint_store::store(
+    completed_checkpoint checkpoint,
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
+  auto stored = write(checkpoint, operators);
+  if (!stored)
+    return in_context("checkpoint " + to_string(checkpoint.id) + " could not be stored",
+                      std::move(stored.failure()));
+  return stored;
+}
+
+result<completed_checkpoint> lmdb_checkpoint_store::write(
+    const completed_checkpoint& checkpoint,
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
+  const auto draft = store_draft::make(checkpoint, operators);
+  if (!draft)
+    return draft.failure();
+  auto transaction = begin_write();
+  if (!transaction)
+    return transaction.failure();
+  const auto ids = store_reader{*transaction, *opened_}.ids();
+  if (!ids)
+    return ids.failure();
+  const checkpoint_id newest = ids->empty() ? checkpoint_id{} : ids->back();
+  if (checkpoint.id <= newest)
+    return error{errc::checkpoint, "its number must be above " + to_string(newest) +
+                                       ", that of the newest in " + file_.path.string()};
+  status done = draft->write(*transaction, *opened_);
+  if (done)
+    done = expire_checkpoints(*transaction, *opened_, retained_);
+  if (done)
+    done = transaction->commit();
+  if (!done)
+    return done.failure();
+  return draft->checkpoint();
+}
+
+status lmdb_checkpoint_store::clear() {
+  auto transaction = begin_write();
+  if (!transaction)
+    return transaction.failure();
+  if (const status erased = erase_checkpoints(*transaction, *opened_); !erased)
+    return erased;
+  return transaction->commit();
+}
+
+} // namespace weir::detail

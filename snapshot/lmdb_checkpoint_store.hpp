@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/snapshot/directory_lock.hpp>
+#include <weir/snapshot/store_file.hpp>
+#include <weir/snapshot/store_reader.hpp>
+
+namespace weir::detail {
+
+/// The checkpoint store on a store file that exists.
+///
+/// Errors: as checkpoint_store. After a failed commit the next call checks the file and opens it
+///         again, so that a disk that was full is no reason to start anew.
+class lmdb_checkpoint_store final : public checkpoint_store {
+ public:
+  static result<std::unique_ptr<checkpoint_store>>
+  open(directory_lock lock, lmdb_file file, const std::string& job, std::uint32_t retained);
+
+  result<epoch> begin_attempt() override;
+  result<std::vector<completed_checkpoint>> list() override;
+  result<checkpoint_contents> load(checkpoint_id id) override;
+  result<completed_checkpoint>
+  store(completed_checkpoint checkpoint,
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators) override;
+  status clear() override;
+
+ private:
+  lmdb_checkpoint_store(directory_lock lock, lmdb_file file, std::string job,
+                        std::uint32_t retained)
+      : lock_(std::move(lock)), file_(std::move(file)), job_(std::move(job)),
+        retained_(retained == 0 ? 1 : retained) {}
+
+  result<lmdb_transaction> begin_read();
+  result<lmdb_transaction> begin_write();
+  status ensure_open();
+  error missing(checkpoint_id id, const std::vector<checkpoint_id>& ids) const;
+  error damaged(checkpoint_id id, error cause, store_reader& reader,
+                const std::vector<checkpoint_id>& ids) const;
+  result<completed_checkpoint>
+  write(const completed_checkpoint& checkpoint,
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators);
+
+  directory_lock lock_;
+  lmdb_file file_;
+  std::string job_;
+  std::uint32_t retained_;
+  std::optional<store_file> opened_;
+};
+
+} // namespace weir::detail

@@ -1,0 +1,160 @@
+#include <weir/snapshot/manifest.hpp>
+
+#include <stdexcept>
+
+namespace weir::detail {
+
+namespace {
+
+struct unknown_part : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void write_reference(byte_writer& out, const blob_reference& blob) {
+  out.write_raw(std::uint64_t{1});
+  out.write_raw(blob.key.checkpoint.value);
+  out.write_raw(blob.key.operator_hash);
+  out.write_raw(static_cast<std::uint8_t>(blob.key.kind));
+  out.write_raw(blob.key.index);
+  out.write_raw(blob.bytes);
+  out.write_raw(blob.checksum);
+}
+
+blob_reference read_reference(byte_reader& in, blob_kind expected, const std::string& user) {
+  const std::size_t count = in.read_size();
+  if (count > 1)
+    throw unknown_part(user + " consists of " + std::to_string(count) + " blobs");
+  if (count == 0)
+    throw malformed_bytes(user + " has no blob");
+  blob_reference blob;
+  blob.key.checkpoint = checkpoint_id{in.read_raw<std::uint64_t>()};
+  blob.key.operator_hash = in.read_raw<std::uint64_t>();
+  blob.key.kind = static_cast<blob_kind>(in.read_raw<std::uint8_t>());
+  blob.key.index = in.read_raw<std::uint64_t>();
+  blob.bytes = in.read_raw<std::uint64_t>();
+  blob.checksum = in.read_raw<std::uint64_t>();
+  if (blob.key.kind != expected)
+    throw unknown_part(user + " is stored as " + to_string(blob.key.kind));
+  return blob;
+}
+
+bool read_flag(byte_reader& in) {
+  const auto flag = in.read_raw<std::uint8_t>();
+  if (flag > 1)
+    throw malformed_bytes("a flag is " + std::to_string(flag));
+  return flag == 1;
+}
+
+redistribution read_redistribution(byte_reader& in) {
+  const auto mode = in.read_raw<std::uint8_t>();
+  if (mode > static_cast<std::uint8_t>(redistribution::full_union))
+    throw unknown_part("redistribution " + std::to_string(mode));
+  return static_cast<redistribution>(mode);
+}
+
+void write_operator(byte_writer& out, const stored_operator& from) {
+  out.write_text(from.uid);
+  out.write_raw(from.instance);
+  out.write_raw(from.parallelism);
+  out.write_raw(static_cast<std::uint8_t>(from.drained));
+  out.write_raw(from.records_in);
+  out.write_text(from.key_type);
+  out.write_raw(std::uint64_t{from.keyed_states.size()});
+  for (const state_schema& state : from.keyed_states) {
+    out.write_text(state.name);
+    out.write_text(state.kind);
+    out.write_text(state.type);
+  }
+  out.write_raw(std::uint64_t{from.key_groups.size()});
+  for (const stored_key_group& group : from.key_groups) {
+    out.write_raw(group.group.value);
+    out.write_raw(group.entries);
+    write_reference(out, group.blob);
+  }
+  out.write_raw(std::uint64_t{from.lists.size()});
+  for (const stored_list& list : from.lists) {
+    out.write_text(list.name);
+    out.write_raw(static_cast<std::uint8_t>(list.mode));
+    out.write_raw(list.items);
+    write_reference(out, list.blob);
+  }
+  out.write_raw(std::uint64_t{0});
+}
+
+stored_operator read_operator(byte_reader& in) {
+  stored_operator into;
+  into.uid = in.read_text();
+  into.instance = in.read_raw<std::uint32_t>();
+  into.parallelism = in.read_raw<std::uint32_t>();
+  into.drained = read_flag(in);
+  into.records_in = in.read_raw<std::uint64_t>();
+  into.key_type = in.read_text();
+  const std::string of_operator = " of operator \"" + into.uid + "\"";
+  for (std::size_t left = in.read_size(); left > 0; --left) {
+    state_schema& state = into.keyed_states.emplace_back();
+    state.name = in.read_text();
+    state.kind = in.read_text();
+    state.type = in.read_text();
+  }
+  for (std::size_t left = in.read_size(); left > 0; --left) {
+    stored_key_group& group = into.key_groups.emplace_back();
+    group.group = key_group{in.read_raw<std::uint32_t>()};
+    group.entries = in.read_raw<std::uint64_t>();
+    group.blob = read_reference(in, blob_kind::key_group,
+                                "key group " + to_string(group.group) + of_operator);
+  }
+  for (std::size_t left = in.read_size(); left > 0; --left) {
+    stored_list& list = into.lists.emplace_back();
+    list.name = in.read_text();
+    list.mode = read_redistribution(in);
+    list.items = in.read_raw<std::uint64_t>();
+    list.blob =
+        read_reference(in, blob_kind::list, "list state \"" + list.name + "\"" + of_operator);
+  }
+  if (in.read_size() > 0)
+    throw unknown_part(to_string(static_cast<blob_kind>(in.read_raw<std::uint8_t>())) +
+                       of_operator);
+  return into;
+}
+
+} // namespace
+
+bytes encode_manifest(const manifest& from) {
+  byte_writer out;
+  out.write_raw(from.checkpoint.id.value);
+  out.write_raw(from.checkpoint.attempt.value);
+  out.write_raw(from.checkpoint.completed_at_ms);
+  out.write_raw(from.checkpoint.key_groups);
+  out.write_raw(from.checkpoint.bytes);
+  out.write_raw(static_cast<std::uint8_t>(from.checkpoint.last));
+  out.write_raw(std::uint64_t{from.operators.size()});
+  for (const stored_operator& part : from.operators)
+    write_operator(out, part);
+  return std::move(out).take();
+}
+
+result<manifest> decode_manifest(std::string_view content) {
+  try {
+    byte_reader in{content};
+    manifest into;
+    into.checkpoint.id = checkpoint_id{in.read_raw<std::uint64_t>()};
+    into.checkpoint.attempt = epoch{in.read_raw<std::uint64_t>()};
+    into.checkpoint.completed_at_ms = in.read_raw<std::int64_t>();
+    into.checkpoint.key_groups = in.read_raw<std::uint32_t>();
+    into.checkpoint.bytes = in.read_raw<std::uint64_t>();
+    into.checkpoint.last = read_flag(in);
+    for (std::size_t left = in.read_size(); left > 0; --left)
+      into.operators.push_back(read_operator(in));
+    if (!in.at_end())
+      return error{errc::corrupt,
+                   "there are " + std::to_string(in.remaining()) + " bytes left over"};
+    return into;
+  } catch (const malformed_bytes& problem) {
+    return error{errc::corrupt, problem.what()};
+  } catch (const unknown_part& part) {
+    return error{errc::wrong_version,
+                 std::string{"this version cannot interpret its "} + part.what()};
+  }
+}
+
+} // namespace weir::detail

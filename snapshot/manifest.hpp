@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/error.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/snapshot/store_format.hpp>
+
+namespace weir::detail {
+
+/// A blob that a checkpoint needs: where it is, and what it must contain.
+struct blob_reference {
+  blob_key key;
+  std::uint64_t bytes = 0;
+  std::uint64_t checksum = 0;
+};
+
+struct stored_key_group {
+  key_group group;
+  std::uint64_t entries = 0;
+  blob_reference blob;
+};
+
+struct stored_list {
+  std::string name;
+  redistribution mode = redistribution::even_split;
+  std::uint64_t items = 0;
+  blob_reference blob;
+};
+
+/// One operator instance in a manifest: an operator_snapshot with references for its data.
+struct stored_operator {
+  std::string uid;
+  std::uint32_t instance = 0;
+  std::uint32_t parallelism = 1;
+  bool drained = false;
+  std::uint64_t records_in = 0;
+  std::string key_type;
+  std::vector<state_schema> keyed_states;
+  std::vector<stored_key_group> key_groups;
+  std::vector<stored_list> lists;
+};
+
+/// What a complete checkpoint consists of. It is complete because its manifest is stored.
+struct manifest {
+  completed_checkpoint checkpoint;
+  std::vector<stored_operator> operators;
+};
+
+/// The content that is stored, unsealed, as docs/format/checkpoint.md says.
+bytes encode_manifest(const manifest& from);
+
+/// Errors: corrupt when the content makes no sense; wrong_version when it names a part that this
+///         version reserves but cannot interpret. The messages give the reason alone.
+result<manifest> decode_manifest(std::string_view content);
+
+} // namespace weir::detail

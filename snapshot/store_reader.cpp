@@ -1,0 +1,132 @@
+#include <weir/snapshot/store_reader.hpp>
+
+#include <cstring>
+
+#include <weir/base/hash.hpp>
+#include <weir/base/units.hpp>
+
+namespace weir::detail {
+
+namespace {
+
+error malformed(const std::string& what) {
+  return {errc::corrupt, what};
+}
+
+result<std::vector<bytes>> decode_list(std::string_view content, std::uint64_t expected) {
+  try {
+    byte_reader in{content};
+    const auto count = in.read_raw<std::uint64_t>();
+    if (count != expected)
+      return malformed("it has " + std::to_string(count) + " items instead of " +
+                       std::to_string(expected));
+    std::vector<bytes> items;
+    for (std::uint64_t i = 0; i < count; ++i)
+      items.emplace_back(in.read_text());
+    if (!in.at_end())
+      return malformed("bytes are left over after its items");
+    return items;
+  } catch (const malformed_bytes& problem) {
+    return malformed(problem.what());
+  }
+}
+
+} // namespace
+
+result<std::vector<checkpoint_id>> store_reader::ids() {
+  std::vector<checkpoint_id> found;
+  auto cursor = transaction_.cursor(file_.checkpoints());
+  if (!cursor)
+    return cursor.failure();
+  auto here = cursor->first();
+  for (; here && *here; here = cursor->next())
+    found.push_back(checkpoint_of_key(cursor->key()));
+  if (!here)
+    return here.failure();
+  return found;
+}
+
+result<manifest> store_reader::read_manifest(checkpoint_id id) {
+  const auto value = transaction_.read(file_.checkpoints(), checkpoint_key(id));
+  if (!value)
+    return value.failure();
+  if (!*value)
+    return malformed("its manifest is missing");
+  const auto content = unsealed(**value);
+  if (!content)
+    return in_context("its manifest", content.failure());
+  auto found = decode_manifest(*content);
+  if (!found)
+    return in_context("its manifest", found.failure());
+  if (found->checkpoint.id != id)
+    return malformed("its manifest is that of checkpoint " + to_string(found->checkpoint.id));
+  return found;
+}
+
+result<bytes> store_reader::read_blob(const blob_reference& blob) {
+  const auto value = transaction_.read(file_.blobs(), blob.key.encoded());
+  if (!value)
+    return value.failure();
+  if (!*value)
+    return malformed("it is missing");
+  if ((*value)->size() < seal_size || (*value)->size() - seal_size != blob.bytes)
+    return malformed("its length with its seal should be " +
+                     std::to_string(blob.bytes + seal_size) + " and is " +
+                     std::to_string((*value)->size()));
+  char head[seal_size];
+  if (const status copied = file_.copy((*value)->substr(0, seal_size), head); !copied)
+    return copied.failure();
+  value_seal seal{};
+  std::memcpy(&seal, head, seal_size);
+  if (seal.size != blob.bytes || seal.checksum != blob.checksum)
+    return malformed("its own length and checksum differ from those in the manifest");
+  bytes content(blob.bytes, '\0');
+  if (const status copied = file_.copy((*value)->substr(seal_size), content.data()); !copied)
+    return copied.failure();
+  if (hash_bytes(content.data(), content.size()) != blob.checksum)
+    return malformed("its checksum does not fit");
+  return content;
+}
+
+result<operator_snapshot> store_reader::read_operator(stored_operator& from) {
+  const std::string of_operator =
+      " of operator " + in_quotes(from.uid) + ", instance " + std::to_string(from.instance);
+  operator_snapshot into;
+  into.uid = from.uid;
+  into.instance = from.instance;
+  into.parallelism = from.parallelism;
+  into.drained = from.drained;
+  into.records_in = from.records_in;
+  into.key_type = from.key_type;
+  into.keyed_states = from.keyed_states;
+  for (const stored_key_group& group : from.key_groups) {
+    auto data = read_blob(group.blob);
+    if (!data)
+      return in_context("key group " + to_string(group.group) + of_operator, data.failure());
+    into.key_groups.push_back({group.group, group.entries, std::move(*data)});
+  }
+  for (const stored_list& list : from.lists) {
+    const auto data = read_blob(list.blob);
+    auto items = data ? decode_list(*data, list.items) : data.failure();
+    if (!items)
+      return in_context("list state " + in_quotes(list.name) + of_operator, items.failure());
+    into.lists.push_back({list.name, list.mode, std::move(*items)});
+  }
+  return into;
+}
+
+result<checkpoint_contents> store_reader::read_checkpoint(checkpoint_id id) {
+  auto description = read_manifest(id);
+  if (!description)
+    return description.failure();
+  checkpoint_contents contents{description->checkpoint, {}};
+  for (stored_operator& part : description->operators) {
+    auto snapshot = read_operator(part);
+    if (!snapshot)
+      return snapshot.failure();
+    contents.operators.push_back(std::move(*snapshot));
+  }
+  return contents;
+}
+
+} // namespace weir::detail

@@ -1,0 +1,82 @@
+#include <weir/snapshot/store_retention.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <weir/base/log.hpp>
+#include <weir/snapshot/store_reader.hpp>
+
+namespace weir::detail {
+
+namespace {
+
+template <class Predicate>
+status erase_where(lmdb_transaction& transaction, lmdb_database database, Predicate is_to_go) {
+  auto cursor = transaction.cursor(database);
+  if (!cursor)
+    return cursor.failure();
+  auto here = cursor->first();
+  for (; here && *here; here = cursor->next())
+    if (is_to_go(cursor->key()))
+      if (const status erased = cursor->erase(); !erased)
+        return erased;
+  if (!here)
+    return here.failure();
+  return {};
+}
+
+void add_keys(const manifest& from, std::vector<std::string>& needed) {
+  for (const stored_operator& part : from.operators) {
+    for (const stored_key_group& group : part.key_groups)
+      needed.push_back(group.blob.key.encoded());
+    for (const stored_list& list : part.lists)
+      needed.push_back(list.blob.key.encoded());
+  }
+}
+
+} // namespace
+
+status expire_checkpoints(lmdb_transaction& transaction, const store_file& file,
+                          std::uint32_t retained) {
+  store_reader reader{transaction, file};
+  const auto ids = reader.ids();
+  if (!ids)
+    return ids.failure();
+  std::vector<std::string> needed;
+  bool all_are_readable = true;
+  checkpoint_id oldest_kept{};
+  std::uint32_t kept = 0;
+  for (auto id = ids->rbegin(); id != ids->rend() && kept < retained; ++id) {
+    if (const auto found = reader.read_manifest(*id)) {
+      add_keys(*found, needed);
+      if (++kept == retained)
+        oldest_kept = *id;
+    } else {
+      all_are_readable = false;
+      log_warning(
+          "a manifest is damaged, so no blob is deleted as long as it is retained",
+          {{"file", file.path()}, {"checkpoint", id->value}, {"problem", found.failure().message}});
+    }
+  }
+  const auto is_expired = [&](std::string_view key) {
+    return checkpoint_of_key(key) < oldest_kept;
+  };
+  if (const status erased = erase_where(transaction, file.checkpoints(), is_expired); !erased)
+    return erased;
+  if (!all_are_readable)
+    return {};
+  std::sort(needed.begin(), needed.end());
+  return erase_where(transaction, file.blobs(), [&](std::string_view key) {
+    return !std::binary_search(needed.begin(), needed.end(), key);
+  });
+}
+
+status erase_checkpoints(lmdb_transaction& transaction, const store_file& file) {
+  const auto all = [](std::string_view) { return true; };
+  if (const status erased = erase_where(transaction, file.checkpoints(), all); !erased)
+    return erased;
+  return erase_where(transaction, file.blobs(), all);
+}
+
+} // namespace weir::detail
