@@ -37,9 +37,8 @@ error lmdb_failure(std::string_view what, int code, const lmdb_file& file);
 
 /// Walks over the entries of one database in the order of their keys.
 ///
-/// Ownership:     belongs to its transaction and must go before it. key() and value() point into
-/// the
-///                file; they hold until the transaction writes or ends.
+/// Ownership:     belongs to its transaction and must go before it. What key() and value() return
+///                points into the file and holds until the transaction writes or ends.
 /// Thread safety: the transaction's thread.
 class lmdb_cursor {
  public:
@@ -72,13 +71,11 @@ class lmdb_cursor {
 
 /// A transaction. Ends without effect unless it is committed.
 ///
-/// Ownership:     must end before its environment closes. Views that it returns hold until it
-/// writes
-///                or ends.
+/// Ownership:     must end before its environment closes. A view that it returns holds until it
+///                writes or ends.
 /// Thread safety: one thread, from begin to end.
-/// Errors:        io, capacity or corrupt; after any, the transaction is to be dropped, and the
-/// file
-///                is as it was before it.
+/// Errors:        io, capacity or corrupt; after any, drop the transaction: the file is as it was
+///                before it.
 /// Cost:          a writing one keeps in memory all that it wrote, until it is committed.
 class lmdb_transaction {
  public:

@@ -24,9 +24,8 @@ struct lmdb_page_counts {
 /// Errors:        corrupt (the message names the file, the page and what is wrong with it),
 ///                wrong_version when both meta pages agree on another data format, io when the file
 ///                cannot be read. Nothing is changed.
-/// Cost:          reads each branch and leaf page, the list of free pages, and 16 bytes of every
-/// value
-///                that is larger than half a page.
+/// Cost:          reads each branch and leaf page, the list of free pages, and 16 bytes of each
+///                value that is larger than half a page.
 result<lmdb_page_counts> check_lmdb_file(const std::filesystem::path& file);
 
 } // namespace weir::detail

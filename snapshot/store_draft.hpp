@@ -17,8 +17,7 @@ namespace weir::detail {
 class store_draft {
  public:
   /// Errors: capacity when a part is too large for one blob, checkpoint when two instances claim
-  /// the
-  ///         same part. The messages name it.
+  ///         the same part. The messages name it.
   static result<store_draft>
   make(const completed_checkpoint& checkpoint,
        const std::vector<std::shared_ptr<const operator_snapshot>>& operators);

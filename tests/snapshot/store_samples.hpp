@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <weir/snapshot/checkpoint_store.hpp>
+
+namespace weir::testing {
+
+inline constexpr std::uint32_t sample_groups = 16;
+
+/// A configuration for tests: a small map, and `retained` checkpoints.
+inline checkpoint_config sample_config(const std::filesystem::path& directory,
+                                       std::uint32_t retained = 2) {
+  checkpoint_config config;
+  config.directory = directory;
+  config.map_size = std::uint64_t{64} << 20;
+  config.retained = retained;
+  return config;
+}
+
+inline bytes sample_bytes(std::uint64_t seed, std::size_t size) {
+  std::minstd_rand random{static_cast<std::uint32_t>(seed % 2147483646 + 1)};
+  bytes data(size, '\0');
+  for (char& c : data)
+    c = static_cast<char>(random() >> 8);
+  return data;
+}
+
+using operator_snapshots = std::vector<std::shared_ptr<const operator_snapshot>>;
+
+/// The snapshots of checkpoint `id`: a function of `id` and `scale` alone. Blobs from empty to
+/// `scale` times 8 KiB, so that some lie in leaf pages and some in pages of their own.
+inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale = 1) {
+  operator_snapshots all;
+  for (std::uint32_t instance = 0; instance < 2; ++instance) {
+    auto source = std::make_shared<operator_snapshot>();
+    source->uid = "lines";
+    source->instance = instance;
+    source->parallelism = 2;
+    source->drained = instance == 1;
+    source->records_in = id * 1000 + instance;
+    source->lists.push_back({"positions", redistribution::even_split, {}});
+    for (std::uint64_t i = 0; i < id % 5; ++i)
+      source->lists[0].items.push_back(sample_bytes(id + i, 20 * i));
+    source->lists.push_back({"splits", redistribution::full_union, {sample_bytes(id, 5000)}});
+    all.push_back(std::move(source));
+
+    auto count = std::make_shared<operator_snapshot>();
+    count->uid = "count";
+    count->instance = instance;
+    count->parallelism = 2;
+    count->key_type = "std::string (16 bytes)";
+    count->keyed_states = {{"count", "aggregating", "unsigned long (8 bytes)"}};
+    for (std::uint32_t i = 0; i < sample_groups / 2; ++i) {
+      const key_group group{instance * sample_groups / 2 + i};
+      const std::size_t size = (id * 31 + group.value * 977) % 8192 * scale;
+      count->key_groups.push_back({group, size / 16, sample_bytes(id * 100 + group.value, size)});
+    }
+    all.push_back(std::move(count));
+  }
+  return all;
+}
+
+inline completed_checkpoint sample_checkpoint(std::uint64_t id) {
+  completed_checkpoint checkpoint;
+  checkpoint.id = checkpoint_id{id};
+  checkpoint.attempt = epoch{id / 10};
+  checkpoint.completed_at_ms = static_cast<std::int64_t>(1700000000000 + id);
+  checkpoint.key_groups = sample_groups;
+  checkpoint.last = id % 7 == 0;
+  return checkpoint;
+}
+
+inline result<completed_checkpoint> store_sample(checkpoint_store& store, std::uint64_t id,
+                                                 std::size_t scale = 1) {
+  return store.store(sample_checkpoint(id), sample_snapshots(id, scale));
+}
+
+inline bool equal(const operator_snapshot& a, const operator_snapshot& b) {
+  const auto same_group = [](const key_group_snapshot& x, const key_group_snapshot& y) {
+    return x.group == y.group && x.entries == y.entries && x.data == y.data;
+  };
+  const auto same_list = [](const list_snapshot& x, const list_snapshot& y) {
+    return x.name == y.name && x.mode == y.mode && x.items == y.items;
+  };
+  return a.uid == b.uid && a.instance == b.instance && a.parallelism == b.parallelism &&
+         a.drained == b.drained && a.records_in == b.records_in && a.key_type == b.key_type &&
+         a.keyed_states == b.keyed_states &&
+         std::equal(a.key_groups.begin(), a.key_groups.end(), b.key_groups.begin(),
+                    b.key_groups.end(), same_group) &&
+         std::equal(a.lists.begin(), a.lists.end(), b.lists.begin(), b.lists.end(), same_list);
+}
+
+/// Whether `contents` is exactly what store_sample() stored as `id`.
+inline bool is_sample(const checkpoint_contents& contents, std::uint64_t id,
+                      std::size_t scale = 1) {
+  const completed_checkpoint expected = sample_checkpoint(id);
+  const completed_checkpoint& found = contents.checkpoint;
+  const operator_snapshots snapshots = sample_snapshots(id, scale);
+  return found.id == expected.id && found.attempt == expected.attempt &&
+         found.completed_at_ms == expected.completed_at_ms &&
+         found.key_groups == expected.key_groups && found.last == expected.last &&
+         std::equal(snapshots.begin(), snapshots.end(), contents.operators.begin(),
+                    contents.operators.end(),
+                    [](const auto& a, const auto& b) { return equal(*a, b); });
+}
+
+/// The value, or a test failure with the message of the error.
+template <class T>
+T expect(result<T> outcome) {
+  if (!outcome)
+    FAIL(outcome.failure().message);
+  return std::move(*outcome);
+}
+inline void expect(const status& outcome) {
+  if (!outcome)
+    FAIL(outcome.failure().message);
+}
+
+inline std::unique_ptr<checkpoint_store> open_sample(const checkpoint_config& config) {
+  return expect(checkpoint_store::open("sample", config));
+}
+
+inline std::vector<std::uint64_t> ids_of(checkpoint_store& store) {
+  std::vector<std::uint64_t> ids;
+  for (const completed_checkpoint& checkpoint : expect(store.list()))
+    ids.push_back(checkpoint.id.value);
+  return ids;
+}
+
+inline bool has(const error& problem, std::string_view text) {
+  return problem.message.find(text) != std::string::npos;
+}
+
+} // namespace weir::testing
