@@ -1,0 +1,110 @@
+#!/bin/bash
+# Measures Weir against the loops by hand, in pairs: the two run one after the other, so that what
+# else happens on the machine meets both.
+#
+#   bench/compare.sh [PAIRS]     5 pairs of each unless told otherwise
+#
+# BUILD names the build directory (default: build), ONLY a pattern of the rows to measure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+pairs=${1:-5}
+programs=${BUILD:-build}/bench
+only=${ONLY:-.}
+
+die() {
+  echo "compare.sh: $*" >&2
+  exit 1
+}
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || die "'$pairs' pairs: expected a number from 1"
+for program in weir_limit weir_bench do_nothing; do
+  [[ -x $programs/$program ]] || die "no $programs/$program: build it, or set BUILD"
+done
+
+field() { # NAME: the member of the JSON line on standard input
+  sed -n "s/.*\"$1\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p"
+}
+
+median() { sort -g | awk '{ x[NR] = $1 } END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'; }
+largest() { sort -g | tail -n 1; }
+smallest() { sort -g | head -n 1; }
+
+# One run: its checksum into $checksum and its rate into $rate.
+measure() {
+  local line
+  line=$("$@") || die "failed: $*"
+  checksum=$(field checksum <<<"$line")
+  rate=$(field rate <<<"$line")
+}
+
+compare_rates() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- WEIR-ARGUMENTS
+  local title=$1 expected=$2 limits=() weirs=() ratios=() workload=() limit i
+  shift 2
+  [[ $title =~ $only ]] || return 0
+  while [[ $1 != -- ]]; do
+    workload+=("$1")
+    shift
+  done
+  shift
+  for ((i = 0; i < pairs; ++i)); do
+    measure "$programs/weir_limit" "${workload[@]}"
+    [[ $checksum == "$expected" ]] || die "$title: weir_limit's checksum is $checksum, expected $expected"
+    limit=$rate
+    limits+=("$rate")
+    measure "$programs/weir_bench" "${workload[@]}" "$@"
+    [[ $checksum == "$expected" ]] || die "$title: weir_bench's checksum is $checksum, expected $expected"
+    weirs+=("$rate")
+    ratios+=("$(awk "BEGIN { print $rate / $limit }")")
+  done
+  awk -v title="$title" \
+    -v lm="$(printf '%s\n' "${limits[@]}" | median)" -v lb="$(printf '%s\n' "${limits[@]}" | largest)" \
+    -v wm="$(printf '%s\n' "${weirs[@]}" | median)" -v wb="$(printf '%s\n' "${weirs[@]}" | largest)" \
+    -v r="$(printf '%s\n' "${ratios[@]}" | median)" \
+    'BEGIN { printf "%-34s %9.1f %9.1f %9.1f %9.1f %7.2f %7.2f\n", title, lm / 1e6, lb / 1e6, wm / 1e6, wb / 1e6, r, wb / lb }'
+}
+
+# The wall time of a whole process, in milliseconds.
+wall_ms() {
+  local begin end
+  begin=$(date +%s%N)
+  "$@" >/dev/null || die "failed: $*"
+  end=$(date +%s%N)
+  awk "BEGIN { print ($end - $begin) / 1e6 }"
+}
+
+compare_start() { # TITLE WEIR-ARGUMENTS
+  local title=$1 nothing=() weirs=() i
+  shift
+  [[ $title =~ $only ]] || return 0
+  for ((i = 0; i < 4 * pairs; ++i)); do
+    nothing+=("$(wall_ms "$programs/do_nothing")")
+    weirs+=("$(wall_ms "$programs/weir_bench" start "$@")")
+  done
+  printf '%-34s %9.1f %9.1f %9.1f %9.1f\n' "$title" \
+    "$(printf '%s\n' "${nothing[@]}" | median)" "$(printf '%s\n' "${nothing[@]}" | smallest)" \
+    "$(printf '%s\n' "${weirs[@]}" | median)" "$(printf '%s\n' "${weirs[@]}" | smallest)"
+}
+
+echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(uname -sr), commit $(git rev-parse --short HEAD)"
+echo "$pairs pairs each; millions of records a second; ratio: median of the pairs, and best to best"
+printf '%-34s %9s %9s %9s %9s %7s %7s\n' '' limit best weir best ratio best
+for parallelism in 1 2; do
+  for interval in '' 1s; do
+    weir=(--parallelism "$parallelism")
+    how=", p=$parallelism"
+    if [[ $interval ]]; then
+      weir+=(--checkpoint-interval "$interval")
+      how+=", checkpoints $interval"
+    fi
+    compare_rates "keyed-sum 1k$how" eb63c51fd450ead7 keyed-sum --keys 1000 -- "${weir[@]}"
+    compare_rates "keyed-sum 100k$how" cf93bb5bd58f6a14 keyed-sum --keys 100000 -- "${weir[@]}"
+    compare_rates "keyed-sum 1M$how" f92d1b2c9d12f4a5 keyed-sum --keys 1000000 -- "${weir[@]}"
+    compare_rates "word-count$how" 833e6ff2390b7810 word-count -- "${weir[@]}"
+  done
+done
+echo
+echo "milliseconds from the start of a process to its end"
+printf '%-34s %9s %9s %9s %9s\n' '' nothing best weir best
+for parallelism in 1 2; do
+  compare_start "start, p=$parallelism" --parallelism "$parallelism"
+  compare_start "start, p=$parallelism, checkpoints 1s" --parallelism "$parallelism" --checkpoint-interval 1s
+done

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include <sys/resource.h>
+
+#include "workloads.hpp"
+
+namespace bench {
+
+/// The records that the rate counts: events, or words.
+inline std::uint64_t records_in(const workload& what) {
+  return what.name == "word-count" ? what.records * words_per_line : what.records;
+}
+
+/// The line of JSON that every measurement ends with.
+struct report {
+  std::string system;
+  workload what;
+  std::uint32_t parallelism = 1;
+  totals results;
+  double seconds = 0;
+  std::uint32_t checkpoints = 0;
+  double checkpoint_ms_mean = 0;
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+/// Whether the fast remainder by `divisor` agrees with the processor's division, on numbers around
+/// multiples of the divisor, around the ends of the range, and all over it.
+inline bool check_modulo(std::uint64_t divisor) {
+  if (divisor == 0)
+    return true;
+  const fast_modulo fast(divisor);
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    const std::uint64_t any = splitmix64(i);
+    const std::uint64_t multiple = any / divisor * divisor;
+    for (const std::uint64_t h : {i, ~i, any, multiple, multiple - 1, multiple + 1})
+      if (fast(h) != h % divisor)
+        return false;
+  }
+  return true;
+}
+
+/// The largest resident memory of this process so far.
+inline std::uint64_t peak_memory_mb() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) / 1024;
+}
+
+inline void print(const report& done) {
+  using number = unsigned long long;
+  std::printf("{\"system\":\"%s\",\"workload\":\"%s\",\"keys\":%llu,\"parallelism\":%u,\"n\":%llu,"
+              "\"checksum\":\"%016llx\",\"seconds\":%.6f,\"rate\":%.0f,\"rss_mb\":%llu,"
+              "\"checkpoints\":%u,\"checkpoint_ms_mean\":%.3f,\"checkpoint_bytes\":%llu}\n",
+              done.system.c_str(), done.what.name.c_str(), number{done.what.keys},
+              done.parallelism, number{done.results.n}, number{done.results.checksum},
+              done.seconds, static_cast<double>(records_in(done.what)) / done.seconds,
+              number{peak_memory_mb()}, done.checkpoints, done.checkpoint_ms_mean,
+              number{done.checkpoint_bytes});
+}
+
+} // namespace bench
