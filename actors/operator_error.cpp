@@ -23,6 +23,8 @@ std::string demangled(const char* name) {
 std::string current_exception_text() {
   try {
     throw;
+  } catch (const operator_error& failure) {
+    return failure.what();
   } catch (const std::exception& failure) {
     return demangled(typeid(failure).name()) + ": " + failure.what();
   } catch (const std::string& text) {

@@ -14,8 +14,8 @@ class operator_error : public std::runtime_error {
       : std::runtime_error(where + ": " + what) {}
 };
 
-/// The text of the exception being handled: its what(), or its type where it has none. Call inside
-/// a catch block.
+/// The text of the exception being handled: its type and its what() where it has one. Call inside a
+/// catch block.
 std::string current_exception_text();
 
 } // namespace weir

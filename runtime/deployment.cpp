@@ -76,9 +76,9 @@ status check_restorable(const topology_graph& graph, const job_plan& plan,
   return error{errc::state_mismatch, text};
 }
 
-result<starting_states> deal_out_states(const topology_graph& graph, const job_plan& plan,
-                                        const std::shared_ptr<const checkpoint_contents>& contents,
-                                        const std::vector<std::vector<bytes>>& first_splits) {
+starting_states deal_out_states(const topology_graph& graph, const job_plan& plan,
+                                const std::shared_ptr<const checkpoint_contents>& contents,
+                                const std::vector<std::vector<bytes>>& first_splits) {
   starting_states states;
   std::set<std::string> known;
   if (contents)
@@ -93,10 +93,7 @@ result<starting_states> deal_out_states(const topology_graph& graph, const job_p
           share.from = contents->checkpoint.id;
       continue;
     }
-    auto shares = redistribute(contents, node.uid, plan.parallelism[i]);
-    if (!shares)
-      return std::move(shares.failure());
-    states.push_back(std::move(*shares));
+    states.push_back(redistribute(contents, node.uid, plan.parallelism[i]));
   }
   return states;
 }

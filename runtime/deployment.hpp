@@ -41,9 +41,9 @@ status check_restorable(const topology_graph& graph, const job_plan& plan,
 /// Deals out a checkpoint to the instances of a plan. Sources that the checkpoint does not know, and
 /// all of them where `contents` is null, get their share of `first_splits`, which is by operator of
 /// the graph.
-result<starting_states> deal_out_states(const topology_graph& graph, const job_plan& plan,
-                                        const std::shared_ptr<const checkpoint_contents>& contents,
-                                        const std::vector<std::vector<bytes>>& first_splits);
+starting_states deal_out_states(const topology_graph& graph, const job_plan& plan,
+                                const std::shared_ptr<const checkpoint_contents>& contents,
+                                const std::vector<std::vector<bytes>>& first_splits);
 
 /// Makes the blueprints of all tasks for one attempt, which `run` names.
 deployment make_deployment(const topology_graph& graph, const job_plan& plan,

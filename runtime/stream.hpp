@@ -168,8 +168,10 @@ class stream : public operator_settings<stream<T>> {
     operator_node node = describe(std::move(name), "split", [f] { return std::make_unique<op>(f); });
     node.outputs = {type_name<Outs>()...};
     const std::uint32_t added = add_node(std::move(node));
-    std::uint32_t output = 0;
-    return std::tuple<stream<Outs>...>{stream<Outs>(this->graph_, added, output++)...};
+    return [&]<std::size_t... Output>(std::index_sequence<Output...>) {
+      return std::tuple<stream<Outs>...>{
+          stream<Outs>(this->graph_, added, static_cast<std::uint32_t>(Output))...};
+    }(std::index_sequence_for<Outs...>{});
   }
 
   /// A class that handles records one by one; see process_function.

@@ -73,8 +73,11 @@ caf::behavior supervisor_actor::make_behavior() {
           task_has_ended(fact.task);
       },
       [this](const task_failed& fact) {
-        if (is_current(fact.attempt))
-          fail(fact.reason);
+        if (!is_current(fact.attempt))
+          return;
+        // What does not open the first time is a mistake, and will not open the second time.
+        is_hopeless_ |= !has_run_ && phase_ == phase::opening;
+        fail(fact.reason);
       },
       [this](const task_stopped& fact) {
         if (is_current(fact.attempt))
@@ -149,13 +152,9 @@ void supervisor_actor::deploy(epoch attempt, std::shared_ptr<const checkpoint_co
   phase_ = phase::opening;
   failure_.clear();
   last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
-  auto states = deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits);
-  if (!states) {
-    give_up(states.failure().message);
-    return;
-  }
-  deployment made =
-      make_deployment(*job_.graph, job_.plan, std::move(*states), random_run_name());
+  deployment made = make_deployment(
+      *job_.graph, job_.plan,
+      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), random_run_name());
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   tasks_.clear();
   std::vector<caf::actor> actors;
@@ -280,7 +279,7 @@ void supervisor_actor::restart_or_give_up() {
     give_up("stopped without a last checkpoint: " + failure_);
     return;
   }
-  if (!has_run_) {
+  if (is_hopeless_) {
     give_up(failure_);
     return;
   }

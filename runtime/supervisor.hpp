@@ -92,6 +92,7 @@ class supervisor_actor : public caf::event_based_actor {
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped
   bool has_run_ = false;           // some attempt has opened all its tasks
+  bool is_hopeless_ = false;       // the failure is not worth another attempt
   bool stop_requested_ = false;
   job_report report_;
 };

@@ -57,7 +57,7 @@ void give_list_items(const stored_instances& stored, std::vector<restored_state>
 
 } // namespace
 
-result<std::vector<restored_state>>
+std::vector<restored_state>
 redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const std::string& uid,
              std::uint32_t parallelism) {
   std::vector<restored_state> shares(parallelism);
@@ -70,13 +70,6 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
   const bool same_parallelism = stored.size() == parallelism;
   const auto drained = static_cast<std::size_t>(std::count_if(
       stored.begin(), stored.end(), [](const auto& snapshot) { return snapshot->drained; }));
-  if (!same_parallelism && drained != 0 && drained != stored.size())
-    return error{errc::state_mismatch,
-                 "operator '" + uid + "': the checkpoint was taken while some of its " +
-                     std::to_string(stored.size()) +
-                     " instances had reached the end of their input and others had not: start it "
-                     "with a parallelism of " +
-                     std::to_string(stored.size()) + " again, or from an older checkpoint"};
   for (std::uint32_t i = 0; i < parallelism; ++i) {
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
     if (same_parallelism)

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <weir/base/error.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 #include <weir/state/restored_state.hpp>
 
@@ -13,11 +12,11 @@ namespace weir {
 
 /// What each instance of the operator `uid` gets from a checkpoint when it runs with `parallelism`
 /// instances: key groups by ownership, list items by their mode. An operator that the checkpoint
-/// does not know starts empty.
+/// does not know starts empty. At another parallelism an operator counts as drained only if all its
+/// instances were; draining what is drained already does nothing.
 ///
 /// Ownership: the result shares `contents`.
-/// Errors:    state_mismatch when the operator had been draining and its parallelism has changed.
-result<std::vector<restored_state>>
+std::vector<restored_state>
 redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const std::string& uid,
              std::uint32_t parallelism);
 

@@ -8,9 +8,17 @@
 #include <doctest/doctest.h>
 
 #include <support/temporary_directory.hpp>
+#include <weir/base/log.hpp>
 #include <weir/runtime/job.hpp>
 
 namespace weir::testing {
+
+namespace {
+
+// Jobs that are killed on purpose would fill the output of the tests with their complaints.
+[[maybe_unused]] const bool is_quiet = (configure_log(log_level::off, log_format::text), true);
+
+} // namespace
 
 void in_every_mode(const std::function<void(const job_mode&)>& check) {
   std::uint32_t seed = 1;
@@ -50,7 +58,7 @@ void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::str
   std::thread killer([&] {
     std::mt19937 random(mode.seed);
     for (int kills = 0; mode.killed && kills < 6 && !done; ++kills) {
-      std::this_thread::sleep_for(std::chrono::microseconds{random() % 8000});
+      std::this_thread::sleep_for(std::chrono::microseconds{random() % 4000});
       running.kill_task(victims[random() % victims.size()], random() % mode.parallelism);
     }
   });

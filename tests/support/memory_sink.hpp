@@ -36,10 +36,10 @@ class committed_records {
     const std::lock_guard guard(mutex_);
     prepared_.erase(id);
   }
-  void keep_only(const std::vector<std::uint64_t>& kept, std::uint64_t started_before) {
+  void keep_only(const std::vector<std::uint64_t>& kept, std::uint64_t last_before) {
     const std::lock_guard guard(mutex_);
     std::erase_if(prepared_, [&](const auto& entry) {
-      return entry.first < started_before &&
+      return entry.first <= last_before &&
              std::find(kept.begin(), kept.end(), entry.first) == kept.end();
     });
   }

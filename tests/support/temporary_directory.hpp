@@ -7,11 +7,15 @@
 
 namespace weir::testing {
 
-/// A directory of its own for one test, removed with everything in it.
+/// A directory of its own for one test, removed with everything in it. In memory where there is such
+/// a place, so that tests do not wait for the disk; TMPDIR overrides it.
 class temporary_directory {
  public:
   temporary_directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
+    const bool in_memory = !std::getenv("TMPDIR") && std::filesystem::is_directory("/dev/shm");
+    const std::filesystem::path parent =
+        in_memory ? std::filesystem::path{"/dev/shm"} : std::filesystem::temp_directory_path();
+    std::string pattern = (parent / "weir-test-XXXXXX").string();
     if (!::mkdtemp(pattern.data()))
       throw std::runtime_error("cannot make a temporary directory " + pattern);
     path_ = pattern;
