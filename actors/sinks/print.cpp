@@ -22,8 +22,8 @@ void open_standard_output() {
 }
 
 void write_standard_output(const std::string& text) {
-  static std::mutex one_line_at_a_time;
-  const std::lock_guard<std::mutex> lock(one_line_at_a_time);
+  static std::mutex one_text_at_a_time;
+  const std::lock_guard<std::mutex> lock(one_text_at_a_time);
   std::string_view rest = text;
   while (!rest.empty()) {
     const ssize_t n = ::write(STDOUT_FILENO, rest.data(), rest.size());
@@ -36,7 +36,7 @@ void write_standard_output(const std::string& text) {
       pollfd ready{STDOUT_FILENO, POLLOUT, 0};
       ::poll(&ready, 1, -1);
     } else if (cause != EINTR) {
-      throw std::runtime_error("standard output: cannot write a line of " +
+      throw std::runtime_error("standard output: cannot write " +
                                std::to_string(text.size()) + " bytes: " + errno_text(cause) +
                                (cause == EPIPE ? ": keep its reader running until the job ends" : ""));
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -35,8 +35,8 @@ void write_standard_output(const std::string& text);
 /// again; weir::write_lines is the sink without that.
 ///
 /// Errors: standard output that cannot be written (disk full, reader gone) fails the task.
-/// Cost:   one system call per line, so that no line waits in a buffer for the next one. It runs on
-///         a thread of its own, as the reader may be slow.
+/// Cost:   one system call per batch of records. It runs on a thread of its own, as the reader may be
+///         slow.
 template <class Format = plain_line>
 class print {
  public:
@@ -57,16 +57,28 @@ class print {
   void write(const T& value) {
     line_.clear();
     append_line(format_, value, line_);
-    line_.insert(0, prefix_);
-    line_ += '\n';
-    detail::write_standard_output(line_);
+    text_ += prefix_;
+    text_ += line_;
+    text_ += '\n';
+    if (text_.size() >= enough)
+      flush();
+  }
+
+  void flush() {
+    if (text_.empty())
+      return;
+    detail::write_standard_output(text_);
+    text_.clear();
   }
 
  private:
+  static constexpr std::size_t enough = std::size_t{64} << 10;
+
   Format format_{};
   print_options options_;
   std::string prefix_;
   std::string line_;
+  std::string text_; // whole lines that are not written yet
 };
 
 print() -> print<>;

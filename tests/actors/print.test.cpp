@@ -74,7 +74,7 @@ TEST_CASE("records with a text or a format can be printed") {
   static_assert(!sink<decltype(print(format)), point>);
 }
 
-TEST_CASE("each record is printed as one line, at once") {
+TEST_CASE("each record is printed as one line, at the latest by the flush") {
   CHECK(printed([] {
           auto sink = print();
           sink.open(instance_of(0, 1));
@@ -83,6 +83,7 @@ TEST_CASE("each record is printed as one line, at once") {
           sink.write(1.5);
           sink.write('c');
           sink.write(point{1, 2});
+          sink.flush();
         }) == "text\n42\n1.5\nc\n1/2\n");
 }
 
@@ -93,7 +94,9 @@ TEST_CASE("a format makes the printed line, by appending or by returning it") {
           auto returns = print([](const point& p) { return "y=" + std::to_string(p.y); });
           appends.write(point{1, 2});
           appends.write(point{3, 4});
+          appends.flush();
           returns.write(point{5, 6});
+          returns.flush();
         }) == "x=1\nx=3\ny=6\n");
 }
 
@@ -104,11 +107,13 @@ TEST_CASE("the instance is shown on request where there are several") {
           sink.write(std::string("a"));
           sink.open(instance_of(0, 3));
           sink.write(std::string("b"));
+          sink.flush();
         }) == "2> a\n0> b\n");
   CHECK(printed([] {
           auto sink = print({.show_instance = true});
           sink.open(instance_of(0, 1));
           sink.write(std::string("a"));
+          sink.flush();
         }) == "a\n");
 }
 
@@ -120,6 +125,7 @@ TEST_CASE("output that cannot be written is an error") {
   const auto failure = [&] {
     try {
       sink.write(std::string("text"));
+      sink.flush();
     } catch (const std::exception& thrown) {
       return std::string(thrown.what());
     }
