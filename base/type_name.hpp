@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 namespace weir {
 
@@ -21,13 +20,16 @@ constexpr std::string_view raw_type_name() {
 
 } // namespace detail
 
-/// The name of a type as a programmer would write it: "std::string", "order", "unsigned long".
+/// The name of a type as a programmer would write it: "std::string", "order", "counted<std::string>".
 template <class T>
 std::string type_name() {
-  if constexpr (std::is_same_v<T, std::string>)
-    return "std::string";
-  else
-    return std::string{detail::raw_type_name<T>()};
+  std::string name{detail::raw_type_name<T>()};
+  for (const std::string_view spelled_out :
+       {"std::__cxx11::basic_string<char>", "std::basic_string<char>"})
+    for (std::size_t at = name.find(spelled_out); at != std::string::npos;
+         at = name.find(spelled_out, at))
+      name.replace(at, spelled_out.size(), "std::string");
+  return name;
 }
 
 } // namespace weir

@@ -59,7 +59,7 @@ class signal_watch {
 int print_plan(const topology& job, const command_line& command) {
   const auto plan = make_plan(*job.graph(), command.config);
   if (!plan)
-    return show({plan.failure().message, exit_usage});
+    return show({plan.failure().message + "\n", exit_usage});
   switch (command.format) {
   case plan_format::text: std::cout << plan_as_text(*job.graph(), *plan); break;
   case plan_format::json: std::cout << plan_as_json(*job.graph(), *plan); break;
@@ -79,9 +79,12 @@ int run_job(const topology& what, const command_line& command) {
   signal_watch signals;
   auto started = job::start(what, command.config);
   if (!started) {
+    const int code = exit_code_of(started.failure());
+    if (command.config.format == log_format::text)
+      return show({what.name() + " does not start: " + started.failure().message + "\n", code});
     log_error("the job does not start",
               {{"job", what.name()}, {"reason", started.failure().message}});
-    return exit_code_of(started.failure());
+    return code;
   }
   signals.stop_on_signal(**started);
   const job_report report = (*started)->wait();

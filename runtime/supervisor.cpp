@@ -44,20 +44,32 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
     if (const auto task = task_of(who))
       task_has_stopped(*task, reason);
+    else if (who == coordinator_.address())
+      helper_was_lost("the checkpoint coordinator", reason);
+    else if (store_ && who == store_.address())
+      helper_was_lost("the checkpoint store", reason);
+  });
+  on_exception(*this, [this] {
+    report_.what = job_report::outcome::failed;
+    report_.failure = "the supervisor failed: " + current_exception_text();
+    done_(report_);
   });
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   if (job_.store)
     store_ = system().spawn<checkpoint_store_actor, caf::detached>(job_.store);
   coordinator_ = system().spawn<checkpoint_coordinator_actor>(
       job_.config.checkpoint, job_.config.key_groups, self, store_);
+  watch(*this, coordinator_);
+  if (store_)
+    watch(*this, store_);
 }
 
 void supervisor_actor::on_exit() {
-  kill_actor(coordinator_);
+  kill_actor(std::exchange(coordinator_, nullptr));
   if (store_)
-    kill_actor(store_);
-  coordinator_ = nullptr;
-  store_ = nullptr;
+    kill_actor(std::exchange(store_, nullptr));
+  for (const running_task& task : tasks_)
+    kill_actor(task.actor);
   tasks_.clear();
 }
 
@@ -148,6 +160,17 @@ caf::behavior supervisor_actor::make_behavior() {
 
 void supervisor_actor::deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
                               checkpoint_id highest) {
+  try {
+    spawn_tasks(attempt, std::move(contents), highest);
+  } catch (...) {
+    is_hopeless_ = true;
+    fail("a task could not be made: " + current_exception_text());
+  }
+}
+
+void supervisor_actor::spawn_tasks(epoch attempt,
+                                   std::shared_ptr<const checkpoint_contents> contents,
+                                   checkpoint_id highest) {
   attempt_ = attempt;
   phase_ = phase::opening;
   failure_.clear();
@@ -247,7 +270,7 @@ void supervisor_actor::fail(const std::string& reason) {
 
 void supervisor_actor::stop_tasks() {
   phase_ = phase::stopping;
-  coordinator_ended_ = false;
+  coordinator_ended_ = coordinator_lost_;
   tell(*this, coordinator_, end_attempt{attempt_});
   for (const running_task& task : tasks_)
     if (!task.stopped)
@@ -262,6 +285,12 @@ void supervisor_actor::task_has_stopped(task_id task, const std::string& reason)
     return;
   fail("task '" + stopped.name + "' was lost: " + reason);
   all_stopped();
+}
+
+void supervisor_actor::helper_was_lost(const std::string& which, const std::string& reason) {
+  is_hopeless_ = true;
+  coordinator_lost_ = true;
+  fail(which + " was lost: " + reason);
 }
 
 void supervisor_actor::all_stopped() {

@@ -62,10 +62,13 @@ class supervisor_actor : public caf::event_based_actor {
 
   void deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
               checkpoint_id highest);
+  void spawn_tasks(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
+                   checkpoint_id highest);
   void run_tasks();
   void task_was_opened(task_id task);
   void task_has_ended(task_id task);
   void task_has_stopped(task_id task, const std::string& reason);
+  void helper_was_lost(const std::string& which, const std::string& reason);
   void request_stop();
   void fail(const std::string& reason);
   void stop_tasks();
@@ -91,6 +94,7 @@ class supervisor_actor : public caf::event_based_actor {
   std::vector<running_task> tasks_;
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped
+  bool coordinator_lost_ = false;
   bool has_run_ = false;           // some attempt has opened all its tasks
   bool is_hopeless_ = false;       // the failure is not worth another attempt
   bool stop_requested_ = false;

@@ -17,8 +17,9 @@ template <class F, class In>
 concept sink_function = std::copy_constructible<F> && std::invocable<F&, const In&>;
 
 /// A sink as a class: `void write(const In&)`, and optionally `open(const operator_context&)`,
-/// `flush()` (at each barrier and at the end; what was written must be out afterwards), `close()`
-/// and `status check()` (once per job, before anything starts).
+/// `flush()` (after each batch, at each barrier and at the end; what was written must be out
+/// afterwards), `close()`, and `status check(const operator_context&, bool fresh)` (once per job,
+/// before anything starts).
 template <class S, class In>
 concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) { s.write(in); };
 
@@ -36,9 +37,10 @@ concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) {
 ///                                        // every transaction of earlier runs that is not in `kept`
 ///     };
 ///
-/// Optional: `open(const operator_context&)` before the first call and `status check()` once per job
-/// before anything starts. Weir keeps the pre-committed transactions in its checkpoints, commits
-/// them when their checkpoint is complete, and commits them again after a restart.
+/// Optional: `open(const operator_context&)` before the first call, and `status check(const
+/// operator_context&, bool fresh)` once per job before anything starts. Weir keeps the pre-committed
+/// transactions in its checkpoints, commits them when their checkpoint is complete, and commits them
+/// again after a restart.
 template <class S, class In>
 concept two_phase_sink =
     std::copy_constructible<S> && storable<typename S::transaction> &&
@@ -71,6 +73,7 @@ class sink_operator final : public operator_base, public collector<In> {
       else
         sink_(std::as_const(in));
     });
+    guarded("flushing", [&] { flush(); });
   }
 
   void close() noexcept override {
