@@ -49,6 +49,32 @@ class emitter final : public output_port {
     return records_[size_++];
   }
 
+  /// Many records in a row, none with an event time: what append() does, with the place of the next
+  /// record in registers. Nothing else may be emitted while it lives.
+  class run {
+   public:
+    explicit run(emitter& out) noexcept
+        : out_(out), next_(out.records_ + out.size_), end_(out.records_ + out.capacity_) {}
+    run(const run&) = delete;
+    run& operator=(const run&) = delete;
+    ~run() { out_.size_ = static_cast<std::uint32_t>(next_ - out_.records_); }
+
+    T& append() {
+      if (next_ == end_) [[unlikely]] {
+        out_.size_ = out_.capacity_;
+        out_.flush();
+        next_ = out_.records_;
+        end_ = next_ + out_.capacity_;
+      }
+      return *next_++;
+    }
+
+   private:
+    emitter& out_;
+    T* next_;
+    T* end_;
+  };
+
   /// Emits with this event time from now on.
   void set_time(event_time time) noexcept { time_ = time; }
 

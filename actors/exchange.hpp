@@ -48,6 +48,8 @@ class exchange_base {
 };
 
 /// Fills batches for one channel.
+///
+/// Cost: a record is a store or two; where the next one goes is kept here, not read from the batch.
 template <record T>
 class channel_writer {
  public:
@@ -56,71 +58,82 @@ class channel_writer {
 
   /// Adds one record, with its event time and key hash where it has them.
   void append(T&& record, const event_time* time, const std::uint64_t* hash) {
-    batch<T>& open = open_batch();
-    const std::uint32_t at = open.size();
-    if ((time != nullptr) != (open.times() != nullptr)) [[unlikely]] {
-      change_timed(time != nullptr);
-      append(std::move(record), time, hash);
-      return;
-    }
-    open[at] = std::move(record);
+    if (size_ == room_ || (time != nullptr) != (times_ != nullptr)) [[unlikely]]
+      make_room(time != nullptr);
+    records_[size_] = std::move(record);
     if (time)
-      open.times()[at] = *time;
+      times_[size_] = *time;
     if (hash)
-      hashes_[at] = *hash;
-    open.resize(at + 1);
-    if (at + 1 == open.capacity())
+      hashes_[size_] = *hash;
+    if (++size_ == room_) [[unlikely]]
       flush();
   }
 
   /// Takes over the content of `records` whole where that saves copying; returns false otherwise.
   bool take(batch<T>& records) {
-    if (current_ && !batch_of(current_).is_empty())
+    if (size_ != 0 || std::uint64_t{records.size()} * 2 < capacity_)
       return false;
-    if (std::uint64_t{records.size()} * 2 < capacity_)
-      return false;
-    open_batch().swap(records);
-    if (batch_of(current_).is_full())
+    open();
+    batch<T>& current = batch_of(current_);
+    current.swap(records);
+    adopt(current);
+    if (size_ == room_)
       flush();
     return true;
   }
 
   void flush() {
-    if (has_partial()) {
-      channel_->send(std::move(current_));
-      current_ = {};
-    }
+    if (size_ == 0)
+      return;
+    current_->resize(size_);
+    channel_->send(std::move(current_));
+    size_ = room_ = 0;
+    times_ = nullptr;
   }
 
-  bool has_partial() const { return current_ && !current_->is_empty(); }
+  bool has_partial() const { return size_ != 0; }
 
   void enable_hashes() { is_hashed_ = true; }
 
  private:
   static batch<T>& batch_of(const batch_ptr& records) { return static_cast<batch<T>&>(*records); }
 
-  batch<T>& open_batch() {
+  /// Makes current_ an empty batch.
+  void open() {
     if (!current_) {
       current_ = channel_->take_spare();
       if (!current_)
         current_ = batch_ptr(new batch<T>(capacity_));
-      current_->reset();
-      if (is_hashed_)
-        hashes_ = current_->enable_hashes();
     }
-    return batch_of(current_);
+    current_->reset();
   }
 
-  void change_timed(bool timed) {
+  [[gnu::noinline]] void make_room(bool timed) {
     flush();
-    open_batch().enable_times(timed);
+    open();
+    current_->enable_times(timed);
+    adopt(batch_of(current_));
+  }
+
+  void adopt(batch<T>& current) {
+    records_ = current.records();
+    times_ = current.times();
+    if (is_hashed_)
+      hashes_ = current.enable_hashes();
+    size_ = current.size();
+    room_ = current.capacity();
   }
 
   output_channel* channel_;
   std::uint32_t capacity_;
   bool is_hashed_ = false;
-  std::uint64_t* hashes_ = nullptr;
+
   batch_ptr current_;
+  T* records_ = nullptr; // of current_, as are the following
+  event_time* times_ = nullptr;
+  std::uint64_t* hashes_ = nullptr;
+  std::uint32_t size_ = 0; // what current_ will be resized to
+  std::uint32_t room_ = 0;
 };
 
 /// forward, rebalance and broadcast: what does not look into the records.

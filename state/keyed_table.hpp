@@ -50,8 +50,8 @@ class static_rows {
 /// Ownership:     rows belong to the table. A row's address is valid until the next call that may
 ///                insert or erase.
 /// Thread safety: task thread only.
-/// Cost:          no allocation but for growing (doubling at 3/4 full) and shrinking (halving at
-///                1/8 full).
+/// Cost:          no allocation but for growing (doubling at 5/8 full, in small segments at 1/4)
+///                and shrinking (halving when half as many slots would be half as full as that).
 template <class Key, class Rows>
 class keyed_table {
  public:
@@ -112,15 +112,19 @@ class keyed_table {
     close_gap(part, static_cast<std::uint32_t>((slot - part.slots) / stride()));
     --part.size;
     --size_;
-    if (part.mask + 1 > least_capacity && part.size < (part.mask + 1) / 8)
-      rehash(part, (part.mask + 1) / 2);
+    const std::uint32_t half = (part.mask + 1) / 2;
+    if (half >= least_capacity && part.size < most_keys(half) / 2)
+      rehash(part, half);
     return true;
   }
 
   /// Begins to load the slot where `hash` lives into the cache.
   void prefetch(std::uint64_t hash) const noexcept {
     const segment& part = segment_of(hash);
-    __builtin_prefetch(part.slots + std::size_t{tag_of(hash) & part.mask} * stride(), 1);
+    const std::byte* slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
+    __builtin_prefetch(slot, 1);
+    if (64 % stride() != 0) // it may lie on two cache lines
+      __builtin_prefetch(slot + stride() - 1, 1);
   }
 
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
@@ -154,6 +158,12 @@ class keyed_table {
   static constexpr std::size_t key_offset =
       alignof(Key) > sizeof(std::uint32_t) ? alignof(Key) : sizeof(std::uint32_t);
   static constexpr bool has_static_rows = requires { std::integral_constant<std::size_t, Rows::size()>{}; };
+
+  /// How many keys so many slots hold at most. Segments that the caches hold anyway are kept sparse:
+  /// there a second probe, a mispredicted branch, costs more than the memory.
+  static constexpr std::uint32_t most_keys(std::uint32_t capacity) noexcept {
+    return capacity <= 64 ? capacity / 4 : capacity / 8 * 5;
+  }
 
   struct segment {
     std::byte* slots = nullptr;
@@ -223,7 +233,7 @@ class keyed_table {
   [[gnu::noinline]] std::byte* insert(segment& part, std::uint32_t tag, const Key& key) {
     if (!part.slots)
       rehash(part, least_capacity);
-    else if (std::uint64_t{part.size} * 4 >= (std::uint64_t{part.mask} + 1) * 3)
+    else if (part.size >= most_keys(part.mask + 1))
       rehash(part, (part.mask + 1) * 2);
     std::byte* slot = free_slot(part, tag);
     ::new (static_cast<void*>(slot + key_offset)) Key(key);

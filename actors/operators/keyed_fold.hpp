@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -92,6 +93,12 @@ struct count_fold {
   counted<Key> result(const Key& key, const row& count) const {
     return {key, count};
   }
+  /// In place: a key that is a string keeps the memory of the record it is assigned to.
+  template <class Key>
+  void result(const Key& key, const row& count, counted<Key>& out) const {
+    out.key = key;
+    out.count = count;
+  }
 };
 
 /// Keeps one row per key, changed by every record of the key.
@@ -122,6 +129,26 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
 
   template <bool Updates>
   void fold_batch(batch<In>& records) {
+    const event_time* times = records.times();
+    out_.set_timed(times != nullptr);
+    if (Updates && !times) {
+      typename emitter<output_type>::run out(out_);
+      for_each_row(records, [&](const key_type& key, const row_type& row, std::uint32_t) {
+        write_result(key, row, out.append());
+      });
+    } else {
+      for_each_row(records, [&](const key_type& key, const row_type& row, std::uint32_t i) {
+        if constexpr (Updates) {
+          out_.set_time(times[i]);
+          write_result(key, row, out_.append());
+        }
+      });
+    }
+  }
+
+  /// Adds each record to its key's row and calls use(key, row, index of the record).
+  template <class Use>
+  void for_each_row(batch<In>& records, Use&& use) {
     auto& table = state_->table();
     const std::uint64_t* hashes = records.hashes();
     const std::uint32_t size = records.size();
@@ -129,16 +156,22 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
     if (ahead)
       for (std::uint32_t i = 0; i < std::min(prefetch_distance, size); ++i)
         table.prefetch(hashes[i]);
-    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+    this->for_each_record(records, [&](In& in, std::uint32_t i) {
       if (ahead && i + prefetch_distance < size)
         table.prefetch(hashes[i + prefetch_distance]);
       const auto& key = key_of_(std::as_const(in));
       const auto [place, created] = table.find_or_create(hashes[i], key);
       row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
       fold_.add(row, std::as_const(in), created);
-      if constexpr (Updates)
-        out_(fold_.result(key, std::as_const(row)));
+      use(key, std::as_const(row), i);
     });
+  }
+
+  void write_result(const key_type& key, const row_type& row, output_type& out) {
+    if constexpr (requires { fold_.result(key, row, out); })
+      fold_.result(key, row, out);
+    else
+      out = fold_.result(key, row);
   }
 
   void on_open(const restored_state& restored) override {
