@@ -4,11 +4,11 @@
 #
 #   bench/compare.sh [PAIRS]     5 pairs of each unless told otherwise
 #
-# BUILD names the build directory (default: build), ONLY a pattern of the rows to measure.
+# BUILD_DIR names the build directory (default: build), ONLY a pattern of the rows to measure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pairs=${1:-5}
-programs=${BUILD:-build}/bench
+programs=${BUILD_DIR:-build}/bench
 only=${ONLY:-.}
 
 die() {
@@ -17,7 +17,7 @@ die() {
 }
 [[ $pairs =~ ^[1-9][0-9]*$ ]] || die "'$pairs' pairs: expected a number from 1"
 for program in weir_limit weir_bench do_nothing; do
-  [[ -x $programs/$program ]] || die "no $programs/$program: build it, or set BUILD"
+  [[ -x $programs/$program ]] || die "no $programs/$program: build it, or set BUILD_DIR"
 done
 
 field() { # NAME: the member of the JSON line on standard input

@@ -3,11 +3,11 @@
 #
 #   bench/profile.sh WORKLOAD [OPTION...]     the options of weir_bench
 #
-# BUILD names the build directory (default: build), PROGRAM the program (default: weir_bench). The
-# profile stays in $BUILD/profile.data for `perf annotate -i`.
+# BUILD_DIR names the build directory (default: build), PROGRAM the program (default: weir_bench). The
+# profile stays in $BUILD_DIR/profile.data for `perf annotate -i`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${BUILD:-build}
+build=${BUILD_DIR:-build}
 program=$build/bench/${PROGRAM:-weir_bench}
 if [[ $# -eq 0 ]]; then
   sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2

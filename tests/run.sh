@@ -3,12 +3,12 @@
 #
 #   tests/run.sh [CTEST-OPTION...]     such as -R state, or --repeat until-fail:10
 #
-# WEIR_BUILD_DIR names the build directory (default: build), WEIR_CMAKE_OPTIONS adds options for
+# BUILD_DIR names the build directory (default: build), CMAKE_OPTIONS adds options for
 # cmake, such as "-DWEIR_WERROR=ON".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${WEIR_BUILD_DIR:-build}
-read -ra options <<<"${WEIR_CMAKE_OPTIONS:-}"
+build=${BUILD_DIR:-build}
+read -ra options <<<"${CMAKE_OPTIONS:-}"
 
 tests/install-dependencies.sh
 cmake -G Ninja -S . -B "$build" "${options[@]}"
