@@ -1,0 +1,12 @@
+// expect: key_by: expected a function Key(const T&)
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <weir/actors/sources/collection.hpp>
+#include <weir/runtime/topology.hpp>
+
+void build(weir::topology& job) {
+  auto numbers = job.source("numbers", weir::collection{std::vector<std::int64_t>{1, 2, 3}});
+  numbers.key_by([](const std::string& text) { return text; });
+}
