@@ -9,7 +9,7 @@ namespace weir {
 task_actor::task_actor(caf::actor_config& setup, epoch attempt, task_id id,
                        task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
                        std::uint32_t key_groups, caf::actor supervisor)
-    : caf::event_based_actor(setup), attempt_(attempt), id_(id),
+    : actor_base(setup), attempt_(attempt), id_(id),
       supervisor_(std::move(supervisor)) {
   ignore_unknown_messages(*this);
   on_exception(*this, [this] {
@@ -98,12 +98,11 @@ void task_actor::report_end() {
 caf::actor spawn_task(caf::actor_system& system, epoch attempt, task_id id, task_blueprint blueprint,
                       const task_config& config, checkpoint_mode mode, std::uint32_t key_groups,
                       caf::actor supervisor) {
-  const bool blocks = blueprint.blocks;
-  if (blocks)
-    return system.spawn<task_actor, caf::detached>(attempt, id, std::move(blueprint), config, mode,
-                                                   key_groups, std::move(supervisor));
-  return system.spawn<task_actor>(attempt, id, std::move(blueprint), config, mode, key_groups,
-                                  std::move(supervisor));
+  if (blueprint.blocks)
+    return spawn_detached<task_actor>(system, attempt, id, std::move(blueprint), config, mode,
+                                      key_groups, std::move(supervisor));
+  return spawn_actor<task_actor>(system, attempt, id, std::move(blueprint), config, mode,
+                                 key_groups, std::move(supervisor));
 }
 
 } // namespace weir

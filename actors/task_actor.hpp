@@ -16,7 +16,7 @@ namespace weir {
 ///
 /// Errors: an exception is reported to the supervisor as task_failed and ends the actor. However it
 ///         ends, it closes its operators first and then says task_stopped.
-class task_actor : public caf::event_based_actor, private task_environment {
+class task_actor : public actor_base, private task_environment {
  public:
   task_actor(caf::actor_config& setup, epoch attempt, task_id id, task_blueprint blueprint,
              const task_config& config, checkpoint_mode mode, std::uint32_t key_groups,

@@ -10,14 +10,20 @@
 
 #include <caf/actor.hpp>
 #include <caf/actor_cast.hpp>
+#include <caf/actor_clock.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/behavior.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
+#include <caf/mailbox_element.hpp>
 #include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/spawn_options.hpp>
+
+#if defined(__SANITIZE_THREAD__)
+#  include <sanitizer/tsan_interface.h>
+#endif
 
 #include <weir/base/clock.hpp>
 
@@ -49,11 +55,67 @@
 
 namespace weir {
 
+namespace detail {
+
+// CAF hands messages from thread to thread inside its library, which ThreadSanitizer does not see
+// into where the library is not built with it. These tell it what the hand-over guarantees: what was
+// done before a message was sent is seen by whoever handles it.
+#if defined(__SANITIZE_THREAD__)
+inline void note_sent(void* receiver) {
+  __tsan_release(receiver);
+}
+inline void note_received(void* receiver) {
+  __tsan_acquire(receiver);
+}
+#else
+inline void note_sent(void*) {}
+inline void note_received(void*) {}
+#endif
+
+} // namespace detail
+
+/// The base of all of Weir's actors.
+class actor_base : public caf::event_based_actor {
+ public:
+  using caf::event_based_actor::event_based_actor;
+
+#if defined(__SANITIZE_THREAD__) && CAF_VERSION < 10000
+  resume_result resume(caf::execution_unit* where, std::size_t messages) override {
+    detail::note_received(static_cast<caf::abstract_actor*>(this));
+    return caf::event_based_actor::resume(where, messages);
+  }
+  caf::invoke_message_result consume(caf::mailbox_element& message) override {
+    detail::note_received(static_cast<caf::abstract_actor*>(this));
+    auto outcome = caf::event_based_actor::consume(message);
+    detail::note_sent(static_cast<caf::abstract_actor*>(this)); // to the thread that runs it next
+    return outcome;
+  }
+#endif
+};
+
+/// Starts an actor of type T. It runs from its first message on.
+template <class T, class... Args>
+caf::actor spawn_actor(caf::actor_system& system, Args&&... args) {
+  return system.spawn<T, caf::lazy_init>(std::forward<Args>(args)...);
+}
+
+/// Starts an actor with a thread of its own, for what blocks.
+template <class T, class... Args>
+caf::actor spawn_detached(caf::actor_system& system, Args&&... args) {
+  return system.spawn<T, caf::detached>(std::forward<Args>(args)...);
+}
+
 /// Sends `message` to `to`, in the order of the calls.
 template <class Self, class Message>
 void tell(Self& self, const caf::actor& to, Message&& message) {
 #if CAF_VERSION < 10000
-  self.send(to, std::forward<Message>(message));
+  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
+  if (!receiver)
+    return;
+  auto element = caf::make_mailbox_element(self.ctrl(), caf::make_message_id(), {},
+                                           std::forward<Message>(message));
+  detail::note_sent(receiver);
+  receiver->enqueue(std::move(element), self.context());
 #else
   self.mail(std::forward<Message>(message)).send(to);
 #endif
@@ -63,7 +125,12 @@ void tell(Self& self, const caf::actor& to, Message&& message) {
 template <class Self, class Message>
 void tell_self_later(Self& self, duration delay, Message&& message) {
 #if CAF_VERSION < 10000
-  self.delayed_send(caf::actor_cast<caf::actor>(&self), delay, std::forward<Message>(message));
+  auto element = caf::make_mailbox_element(self.ctrl(), caf::make_message_id(), {},
+                                           std::forward<Message>(message));
+  detail::note_sent(static_cast<caf::abstract_actor*>(&self));
+  auto& clock = self.system().clock();
+  clock.schedule_message(clock.now() + delay, caf::strong_actor_ptr{self.ctrl()},
+                         std::move(element));
 #else
   self.mail(std::forward<Message>(message)).delay(delay).send(caf::actor_cast<caf::actor>(&self));
 #endif
@@ -73,7 +140,13 @@ void tell_self_later(Self& self, duration delay, Message&& message) {
 template <class Message>
 void tell_anonymously(const caf::actor& to, Message&& message) {
 #if CAF_VERSION < 10000
-  caf::anon_send(to, std::forward<Message>(message));
+  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
+  if (!receiver)
+    return;
+  auto element = caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
+                                           std::forward<Message>(message));
+  detail::note_sent(receiver);
+  receiver->enqueue(std::move(element), nullptr);
 #else
   caf::anon_mail(std::forward<Message>(message)).send(to);
 #endif

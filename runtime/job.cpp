@@ -97,8 +97,9 @@ struct job::running {
   running(std::size_t threads, supervised_job what)
       : configuration(threads), system(configuration), report(done.get_future().share()) {
     system.await_actors_before_shutdown(true);
-    supervisor = system.spawn<supervisor_actor>(
-        std::move(what), [this](job_report last) { done.set_value(std::move(last)); });
+    supervisor = spawn_actor<supervisor_actor>(
+        system, std::move(what), [this](job_report last) { done.set_value(std::move(last)); });
+    tell_anonymously(supervisor, supervise{});
   }
 
   std::promise<job_report> done;

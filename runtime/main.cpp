@@ -24,7 +24,8 @@ namespace {
 class signal_watch {
  public:
   signal_watch() {
-    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN); // a reader that is gone, a file that is too large: errors of the
+    ::signal(SIGXFSZ, SIG_IGN); // call that meets them
     ::sigemptyset(&signals_);
     ::sigaddset(&signals_, SIGINT);
     ::sigaddset(&signals_, SIGTERM);

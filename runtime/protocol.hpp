@@ -13,6 +13,9 @@ namespace weir {
 
 // from outside -> supervisor
 
+/// The first message: start the job.
+struct supervise {};
+
 /// Take a last checkpoint and stop.
 struct stop_job {};
 
@@ -37,6 +40,7 @@ struct report_unstopped {
 } // namespace weir
 
 WEIR_BEGIN_MESSAGES(weir_runtime, 2200)
+WEIR_LOCAL_MESSAGE(weir::supervise)
 WEIR_LOCAL_MESSAGE(weir::stop_job)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)

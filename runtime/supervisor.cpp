@@ -38,7 +38,7 @@ std::string random_run_name() {
 
 supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
                                    std::function<void(job_report)> done)
-    : caf::event_based_actor(setup), job_(std::move(job)), done_(std::move(done)),
+    : actor_base(setup), job_(std::move(job)), done_(std::move(done)),
       strategy_(resolved(job_.config)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
@@ -56,9 +56,9 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
   });
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   if (job_.store)
-    store_ = system().spawn<checkpoint_store_actor, caf::detached>(job_.store);
-  coordinator_ = system().spawn<checkpoint_coordinator_actor>(
-      job_.config.checkpoint, job_.config.key_groups, self, store_);
+    store_ = spawn_detached<checkpoint_store_actor>(system(), job_.store);
+  coordinator_ = spawn_actor<checkpoint_coordinator_actor>(
+      system(), job_.config.checkpoint, job_.config.key_groups, self, store_);
   watch(*this, coordinator_);
   if (store_)
     watch(*this, store_);
@@ -74,8 +74,10 @@ void supervisor_actor::on_exit() {
 }
 
 caf::behavior supervisor_actor::make_behavior() {
-  deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
   return {
+      [this](supervise) {
+        deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+      },
       [this](const task_opened& fact) {
         if (is_current(fact.attempt) && phase_ == phase::opening)
           task_was_opened(fact.task);

@@ -38,7 +38,7 @@ struct supervised_job {
 ///
 /// When all input has ended, or the job is told to stop, it has a last checkpoint taken, stops the
 /// tasks, and calls `done` with the report.
-class supervisor_actor : public caf::event_based_actor {
+class supervisor_actor : public actor_base {
  public:
   supervisor_actor(caf::actor_config& setup, supervised_job job,
                    std::function<void(job_report)> done);

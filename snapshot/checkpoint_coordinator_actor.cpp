@@ -24,7 +24,7 @@ checkpoint_coordinator_actor::checkpoint_coordinator_actor(caf::actor_config& se
                                                            checkpoint_config config,
                                                            std::uint32_t key_groups,
                                                            caf::actor supervisor, caf::actor store)
-    : caf::event_based_actor(setup), config_(std::move(config)), key_groups_(key_groups),
+    : actor_base(setup), config_(std::move(config)), key_groups_(key_groups),
       supervisor_(std::move(supervisor)), store_(std::move(store)) {
   ignore_unknown_messages(*this);
 }

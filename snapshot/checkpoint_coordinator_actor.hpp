@@ -15,7 +15,7 @@ namespace weir {
 /// Carries out what checkpoint_coordinator decides: tells the tasks, collects their snapshots, hands
 /// them to the store, and reports to the supervisor. One for the job's whole life; it starts over
 /// with every attempt.
-class checkpoint_coordinator_actor : public caf::event_based_actor {
+class checkpoint_coordinator_actor : public actor_base {
  public:
   /// Without a `store` nothing is durable: a checkpoint is complete once all have acknowledged.
   checkpoint_coordinator_actor(caf::actor_config& setup, checkpoint_config config,

@@ -7,7 +7,7 @@ namespace weir {
 
 checkpoint_store_actor::checkpoint_store_actor(caf::actor_config& setup,
                                                std::shared_ptr<checkpoint_store> store)
-    : caf::event_based_actor(setup), store_(std::move(store)) {
+    : actor_base(setup), store_(std::move(store)) {
   ignore_unknown_messages(*this);
 }
 
@@ -19,10 +19,10 @@ caf::behavior checkpoint_store_actor::make_behavior() {
   return {
       [this](const store_checkpoint& order) {
         auto outcome = store_->store(order.checkpoint, *order.operators);
-        return checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome)};
+        answer(checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome)});
       },
-      [this](const prepare_attempt& order) { return prepare(order); },
-      [this](const delete_checkpoints&) { return checkpoints_deleted{store_->clear()}; },
+      [this](const prepare_attempt& order) { answer(prepare(order)); },
+      [this](const delete_checkpoints&) { answer(checkpoints_deleted{store_->clear()}); },
   };
 }
 

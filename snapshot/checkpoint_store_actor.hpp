@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include <weir/base/caf.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
@@ -9,7 +10,7 @@
 namespace weir {
 
 /// Owns the checkpoint store and does its blocking work. Spawn it detached.
-class checkpoint_store_actor : public caf::event_based_actor {
+class checkpoint_store_actor : public actor_base {
  public:
   checkpoint_store_actor(caf::actor_config& setup, std::shared_ptr<checkpoint_store> store);
 
@@ -18,6 +19,10 @@ class checkpoint_store_actor : public caf::event_based_actor {
   void on_exit() override;
 
  private:
+  template <class Message>
+  void answer(Message message) {
+    tell(*this, caf::actor_cast<caf::actor>(current_sender()), std::move(message));
+  }
   attempt_prepared prepare(const prepare_attempt& order);
 
   std::shared_ptr<checkpoint_store> store_;

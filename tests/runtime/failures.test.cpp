@@ -274,14 +274,18 @@ TEST_CASE("a source that has ended is not read again after a restart, and checkp
                                                return std::uint64_t{1};
                                              },
                                              std::uint64_t{100}));
+  const auto seen = std::make_shared<committed_records<std::uint64_t>>();
+  brief.sink("seen", memory_sink<std::uint64_t>{seen});
   job.source("long", generate(number, records))
       .map("slowly",
-           [failed, reads, reads_at_failure](std::uint64_t i) {
-             if (i > records * 9 / 10 && !failed->exchange(true)) {
-               *reads_at_failure = reads->load();
-               throw std::runtime_error("late");
+           [=](std::uint64_t i) {
+             if (i % 101 == 0) {
+               std::this_thread::sleep_for(1ms);
+               if (seen->visible().size() == 100 && !failed->exchange(true)) {
+                 *reads_at_failure = reads->load();
+                 throw std::runtime_error("after the end of the brief source");
+               }
              }
-             slowly(i);
              return std::uint64_t{1};
            })
       .union_with(brief)
