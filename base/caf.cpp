@@ -12,7 +12,7 @@ namespace weir {
 actor_configuration::actor_configuration(std::size_t threads) {
   if (threads == 0)
     threads = std::max(1u, std::thread::hardware_concurrency());
-  constexpr std::size_t messages_per_turn = 32;
+  constexpr std::size_t messages_per_turn = 4;
 #if CAF_VERSION < 10000
   set("scheduler.policy", caf::atom("sharing"));
   set("scheduler.max-threads", threads);

@@ -57,7 +57,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   if (job_.store)
     store_ = spawn_detached<checkpoint_store_actor>(system(), job_.store);
-  coordinator_ = spawn_actor<checkpoint_coordinator_actor>(
+  coordinator_ = spawn_detached<checkpoint_coordinator_actor>(
       system(), job_.config.checkpoint, job_.config.key_groups, self, store_);
   watch(*this, coordinator_);
   if (store_)
