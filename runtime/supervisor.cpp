@@ -52,7 +52,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
   on_exception(*this, [this] {
     report_.what = job_report::outcome::failed;
     report_.failure = "the supervisor failed: " + current_exception_text();
-    done_(report_);
+    report();
   });
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   if (job_.store)
@@ -351,8 +351,13 @@ void supervisor_actor::finish() {
 }
 
 void supervisor_actor::done() {
-  done_(report_);
+  report();
   quit();
+}
+
+void supervisor_actor::report() {
+  if (const auto tell_outcome = std::exchange(done_, nullptr))
+    tell_outcome(report_);
 }
 
 std::optional<task_id> supervisor_actor::task_of(const caf::actor_addr& address) const {

@@ -78,6 +78,7 @@ class supervisor_actor : public actor_base {
   void give_up(const std::string& reason);
   void finish();
   void done();
+  void report();
 
   bool is_current(epoch attempt) const { return attempt == attempt_; }
   std::optional<task_id> task_of(const caf::actor_addr& address) const;

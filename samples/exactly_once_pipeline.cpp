@@ -1,8 +1,10 @@
 // Sums amounts per account, and fails on purpose: every failure takes the job back to its last
 // checkpoint, and the sums come out as if there had been none.
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -14,13 +16,14 @@
 namespace {
 
 struct payment {
+  std::uint64_t number = 0;
   std::uint64_t account = 0;
   std::uint64_t amount = 0;
 };
 
 payment make_payment(std::uint64_t i) {
   const std::uint64_t hash = weir::mix(i);
-  return {hash % 1000, (hash >> 32) % 100};
+  return {i, hash % 1000, (hash >> 32) % 100};
 }
 
 struct total {
@@ -31,8 +34,23 @@ struct total {
   }
 };
 
-// Counts records over all attempts, so that a record that failed once passes the next time.
-std::atomic<std::uint64_t> seen{0};
+// Throws at every nth payment, but only once at each, so that the next attempt gets past it.
+class saboteur {
+ public:
+  void check(const payment& one, std::uint64_t every) {
+    if (every == 0 || one.number == 0 || one.number % every != 0)
+      return;
+    const std::lock_guard guard(mutex_);
+    if (failed_.insert(one.number).second)
+      throw std::runtime_error("failing on purpose at payment " + std::to_string(one.number));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::uint64_t> failed_;
+};
+
+saboteur on_purpose;
 
 } // namespace
 
@@ -42,13 +60,15 @@ int main(int argc, char** argv) {
   const auto records = job.option<std::uint64_t>("records", "payments to make", 2'000'000);
   const auto output = job.required_option("output", "directory to write account<TAB>sum lines to");
   const auto fail_every = job.option<std::uint64_t>(
-      "fail-every", "throw an exception each time this many records have passed (0: never)", 0);
+      "fail-every", "throw an exception at every payment with such a number, once (0: never)", 0);
+  job.config().checkpoint.interval = std::chrono::milliseconds{50};
+  job.config().restart.strategy = weir::restart_kind::fixed_delay;
+  job.config().restart.delay = std::chrono::milliseconds{10};
 
   job.source("payments", weir::generate(make_payment, records))
       .map("check",
            [fail_every](const payment& one) {
-             if (*fail_every != 0 && ++seen % *fail_every == 0)
-               throw std::runtime_error("failing on purpose");
+             on_purpose.check(one, *fail_every);
              return one;
            })
       .key_by([](const payment& one) { return one.account; })

@@ -54,7 +54,7 @@ exactly_once_pipeline)
   cat plain/part-* | sort > want
   [ "$(wc -l < want)" -eq 1000 ] || { echo "FAILED: expected 1000 accounts"; exit 1; }
   "$bin/exactly_once_pipeline" --records 2000000 --output failing --checkpoint-dir state \
-    --checkpoint-interval 20ms --restart-delay 1ms --fail-every 900000 --parallelism 2 2> log
+    --checkpoint-interval 20ms --fail-every 300000 --parallelism 2 2> log
   grep -q "failing on purpose" log || { echo "FAILED: nothing failed"; cat log; exit 1; }
   cat failing/part-* | sort > got
   expect "the same sums with $(grep -c 'job failed' log) failures on the way"
