@@ -47,7 +47,7 @@ class slot_table {
   std::size_t home(std::uint64_t key) const noexcept {
     return (key * 0x9E3779B97F4A7C15) >> shift_;
   }
-  void prefetch(std::size_t at) const noexcept { __builtin_prefetch(slots_ + at, 1); }
+  [[gnu::always_inline]] void prefetch(std::size_t at) const noexcept { __builtin_prefetch(slots_ + at, 1); }
 
   /// Looks from `at` on for a slot that `fits`. On the first one that `is_free`, calls fill(slot).
   template <class Fits, class IsFree, class Fill>
