@@ -19,6 +19,7 @@ struct job_report {
   std::string failure;
   std::uint32_t restarts = 0;
   std::uint32_t checkpoints = 0;      ///< completed
+  std::uint32_t failed_checkpoints = 0; ///< given up, or overtaken by a later one
   duration checkpoint_time{};         ///< of all of them, from trigger to durable
   std::uint64_t checkpoint_bytes = 0; ///< of the last one
 };

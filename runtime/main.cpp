@@ -96,6 +96,7 @@ int run_job(const topology& what, const command_line& command) {
   log_info(report.what == job_report::outcome::stopped ? "job stopped" : "job finished",
            {{"job", what.name()},
             {"checkpoints", report.checkpoints},
+            {"failed_checkpoints", report.failed_checkpoints},
             {"restarts", report.restarts}});
   return exit_success;
 }

@@ -105,6 +105,10 @@ caf::behavior supervisor_actor::make_behavior() {
         report_.checkpoint_time += fact.took;
         report_.checkpoint_bytes = fact.checkpoint.bytes;
       },
+      [this](const checkpoint_failed& fact) {
+        if (is_current(fact.attempt))
+          ++report_.failed_checkpoints;
+      },
       [this](const last_checkpoint_finished& fact) {
         if (is_current(fact.attempt) && phase_ == phase::finishing) {
           failure_.clear();
@@ -122,7 +126,13 @@ caf::behavior supervisor_actor::make_behavior() {
           deploy(*answer.attempt, std::move(answer.restored), answer.highest);
           return;
         }
-        give_up(answer.attempt.failure().message);
+        // A disk may have room again; damage stays.
+        const errc code = answer.attempt.failure().code;
+        is_hopeless_ |= code != errc::io && code != errc::capacity;
+        failure_ = answer.attempt.failure().message;
+        log_error("the checkpoint to restart from cannot be read",
+                  {{"job", job_.graph->name}, {"reason", failure_}});
+        restart_or_give_up();
       },
       [this](const attempt_ended& fact) {
         if (!is_current(fact.attempt))

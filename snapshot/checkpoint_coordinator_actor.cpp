@@ -162,6 +162,7 @@ void checkpoint_coordinator_actor::carry_out(const abort_decision& decision) {
               {{"checkpoint", to_string(decision.checkpoint)}, {"reason", decision.reason}});
   collected_.erase(decision.checkpoint);
   tell_tasks(checkpoint_aborted{attempt_, decision.checkpoint});
+  tell(*this, supervisor_, checkpoint_failed{attempt_, decision.checkpoint});
 }
 
 void checkpoint_coordinator_actor::carry_out(const fail_decision& decision) {

@@ -92,6 +92,12 @@ struct checkpoint_finished {
   duration took; ///< from its trigger until it was durable
 };
 
+/// A checkpoint was given up.
+struct checkpoint_failed {
+  epoch attempt;
+  checkpoint_id checkpoint;
+};
+
 /// The last checkpoint is complete and every task has committed.
 struct last_checkpoint_finished {
   epoch attempt;
@@ -165,6 +171,7 @@ WEIR_LOCAL_MESSAGE(weir::start_checkpoints)
 WEIR_LOCAL_MESSAGE(weir::end_attempt)
 WEIR_LOCAL_MESSAGE(weir::take_last_checkpoint)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_finished)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_failed)
 WEIR_LOCAL_MESSAGE(weir::last_checkpoint_finished)
 WEIR_LOCAL_MESSAGE(weir::attempt_ended)
 WEIR_LOCAL_MESSAGE(weir::checkpoints_failed)

@@ -326,6 +326,7 @@ TEST_CASE("a checkpoint that times out is given up, and nothing is lost") {
     const std::size_t before = output->visible().size();
     const job_report report = run_with(job, config);
     CHECK(report.what == job_report::outcome::finished);
+    CHECK(report.failed_checkpoints >= 1);
     if (tolerated == 100)
       CHECK(report.restarts == 0);
     else
@@ -377,7 +378,7 @@ TEST_CASE("a full disk fails checkpoints but loses nothing, and they go on when 
   job.source("numbers", generate(number, records))
       .map("hold back",
            [go_on](std::uint64_t i) {
-             if (i % 1000 == 0 && !*go_on)
+             if (i % 101 == 0 && !*go_on)
                std::this_thread::sleep_for(1ms);
              return i;
            })
@@ -390,12 +391,14 @@ TEST_CASE("a full disk fails checkpoints but loses nothing, and they go on when 
   if (!running)
     FAIL(running.failure().message);
   disk.fill();
-  std::this_thread::sleep_for(20ms);
+  std::this_thread::sleep_for(100ms);
   disk.empty();
   *go_on = true;
   const job_report report = (*running)->wait();
   CHECK(report.what == job_report::outcome::finished);
   CHECK(report.restarts == 0);
+  CHECK(report.failed_checkpoints >= 1);
+  CHECK(report.checkpoints >= 1);
   check_sums(output);
 }
 
