@@ -1,6 +1,9 @@
 #pragma once
 
+#include <concepts>
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -32,6 +35,8 @@ class option {
 
 /// What a connector takes where a user may give either a value or an option: `read_lines{"in.txt"}`
 /// and `read_lines{job.option<std::string>("input", "...")}`.
+///
+/// Errors: an integer that T cannot hold throws std::out_of_range.
 template <class T>
 class parameter {
  public:
@@ -41,12 +46,26 @@ class parameter {
     requires(std::is_convertible_v<U, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
              !std::is_same_v<std::remove_cvref_t<U>, option<T>> &&
              !std::is_same_v<std::remove_cvref_t<U>, parameter<T>>)
-  parameter(U&& value) : handle_(T(std::forward<U>(value))) {}
+  parameter(U&& value) : handle_(converted(std::forward<U>(value))) {}
 
   const T& operator*() const { return *handle_; }
   const T* operator->() const { return handle_.operator->(); }
 
  private:
+  template <class U>
+  static T converted(U&& value) {
+    using given = std::remove_cvref_t<U>;
+    if constexpr (std::integral<given> && std::integral<T> && !std::is_same_v<given, bool> &&
+                  !std::is_same_v<T, bool>)
+      if (static_cast<given>(static_cast<T>(value)) != value ||
+          (static_cast<T>(value) < T{}) != (value < given{}))
+        throw std::out_of_range("expected a whole number from " +
+                                std::to_string(std::numeric_limits<T>::min()) + " to " +
+                                std::to_string(std::numeric_limits<T>::max()) + ", found " +
+                                std::to_string(value));
+    return T(std::forward<U>(value));
+  }
+
   option<T> handle_;
 };
 

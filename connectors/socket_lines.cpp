@@ -48,7 +48,7 @@ class socket_lines::reader {
   reader(tcp_address address, const socket_lines_options& options,
          std::shared_ptr<socket_listener> listener)
       : address_(std::move(address)), options_(options), listener_(std::move(listener)) {
-    if (options_.listen) {
+    if (*options_.listen) {
       if (const status listening = listener_->listen(address_); !listening)
         fail(listening.failure());
       return;
@@ -60,12 +60,12 @@ class socket_lines::reader {
   }
 
   source_turn poll(emitter<std::string>& out) {
-    if (!options_.listen && connections_.empty())
+    if (!*options_.listen && connections_.empty())
       return source_turn::ended();
     watched_.clear();
     for (const connection& one : connections_)
       watched_.push_back({one.socket.number(), POLLIN, 0});
-    if (options_.listen)
+    if (*options_.listen)
       for (const file_descriptor& socket : listener_->sockets())
         watched_.push_back({socket.number(), POLLIN, 0});
     const int ready = ::poll(watched_.data(), watched_.size(), longest_wait_ms);
@@ -81,10 +81,10 @@ class socket_lines::reader {
       if (watched_[i].revents != 0)
         accept(watched_[i].fd);
     std::erase_if(connections_, [](const connection& one) { return !one.socket.is_open(); });
-    return !options_.listen && connections_.empty() ? source_turn::ended() : source_turn::more();
+    return !*options_.listen && connections_.empty() ? source_turn::ended() : source_turn::more();
   }
 
-  bool is_open() const noexcept { return options_.listen || !connections_.empty(); }
+  bool is_open() const noexcept { return *options_.listen || !connections_.empty(); }
 
  private:
   struct connection {
@@ -122,7 +122,7 @@ class socket_lines::reader {
   }
 
   void lose(const connection&, const error& cause) const {
-    if (!options_.listen)
+    if (!*options_.listen)
       fail(cause);
     log_warning("a connection is closed", {{"cause", cause.message}});
   }
@@ -147,14 +147,14 @@ class socket_lines::reader {
 
 socket_lines::socket_lines(parameter<std::string> host, parameter<std::uint16_t> port,
                            socket_lines_options options)
-    : host_(std::move(host)), port_(std::move(port)), options_(options),
+    : host_(std::move(host)), port_(std::move(port)), options_(std::move(options)),
       listener_(std::make_shared<socket_listener>()) {}
 
 result<std::vector<socket_lines::split>> socket_lines::splits(std::uint32_t) const {
   const tcp_address address{*host_, *port_};
-  if (status found = check_address(address, options_.listen); !found)
+  if (status found = check_address(address, *options_.listen); !found)
     return std::move(found.failure());
-  if (options_.listen)
+  if (*options_.listen)
     if (status listening = listener_->listen(address); !listening)
       return std::move(listening.failure());
   return std::vector<split>{split{}};

@@ -15,7 +15,7 @@ class socket_listener;
 
 struct socket_lines_options {
   /// Waits for connections instead of making one.
-  bool listen = false;
+  parameter<bool> listen = false;
 
   /// A longer line is an error. Larger means more memory per connection that sends such lines.
   std::size_t longest_line = std::size_t{1} << 20;

@@ -41,19 +41,33 @@ touch not-a-directory
 refused 1 'not-a-directory' "$bin/word_count" --input in --output not-a-directory/out
 refused 1 'not-a-directory' "$bin/word_count" --input in --output o --checkpoint-dir not-a-directory/state
 refused 1 'refused|connect' "$bin/socket_word_count" --host 127.0.0.1 --port 1
+port=$((20000 + RANDOM % 10000))
+"$bin/socket_word_count" --listen --host 127.0.0.1 --port "$port" 2> log &
+job=$!
+for _ in $(seq 200); do (: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null && break; sleep 0.02; done
+refused 1 "127.0.0.1:$port.*in use.*choose another port" "$bin/socket_word_count" --listen --host 127.0.0.1 --port "$port"
+kill -INT "$job"
+wait "$job" || { echo "FAILED: SIGINT while waiting for connections: exit code $?"; cat log; failures=$((failures + 1)); }
 refused 2 'no.such.host' "$bin/socket_word_count" --host no.such.host.invalid --port 9999
 
-# A run that is stopped in the middle leaves checkpoints to go on from.
+# Runs that are stopped in the middle, by either signal, leave checkpoints to go on from.
 mkdir many && for i in $(seq 1 300); do cp in/lines.txt "many/$i.txt"; done
 count=("$bin/word_count" run --input many --output out --checkpoint-dir state --checkpoint-interval 20ms)
-"${count[@]}" 2> log &
-job=$!
-for _ in $(seq 200); do [[ -s state/owner ]] && break; sleep 0.02; done
-refused 1 "process $job" "${count[@]}"
-sleep 0.3
-kill -TERM "$job"
-wait "$job" || { echo "FAILED: SIGTERM: exit code $?"; cat log; failures=$((failures + 1)); }
-grep -q 'job stopped' log || { echo "FAILED: the job did not stop in the middle"; cat log; failures=$((failures + 1)); }
+for signal in INT TERM; do
+  rm -f state/owner
+  "${count[@]}" 2> log &
+  job=$!
+  for _ in $(seq 200); do [[ -s state/owner ]] && break; sleep 0.02; done
+  refused 1 "process $job" "${count[@]}"
+  sleep 0.3
+  kill -"$signal" "$job"
+  wait "$job" || { echo "FAILED: SIG$signal: exit code $?"; cat log; failures=$((failures + 1)); }
+  if grep -q 'job stopped' log; then
+    echo "ok: SIG$signal: $(grep -m1 'job stopped' log)"
+  else
+    echo "FAILED: the job did not stop in the middle"; cat log; failures=$((failures + 1))
+  fi
+done
 cp -r state good
 
 # Puts the good checkpoints back into `state` after a refusal.
