@@ -38,12 +38,12 @@ trap 'stop; exit 130' INT TERM
 echo "Making 100 MB of text out of /usr/share/common-licenses ..."
 make_texts "$work/input" 100
 command=(build/samples/word_count run --input "$work/input" --output "$work/output"
-  --checkpoint-dir "$work/checkpoints" --checkpoint-interval 200ms --parallelism 2)
+  --checkpoint-dir "$work/checkpoints" --checkpoint-interval 50ms --parallelism 2)
 echo "Counting its words, and killing the process at random moments (seed $seed):"
 say "${command[*]}"
 RANDOM=$((seed % 32768))
 status=0
-run_with_kills 5 "$work/log" "${command[@]}" || status=$?
+run_with_kills 5 250 "$work/log" "${command[@]}" || status=$?
 if [[ $status -ne 0 ]]; then
   trap - EXIT
   tail -n 20 "$work/log" >&2

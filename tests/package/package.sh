@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 # A copy outside of the repository: nothing of Weir but what is installed can be found from there.
 cp -r "$consumer" "$work/consumer"
 launcher=$(command -v ccache || true)
-"$cmake" -S "$work/consumer" -B "$work/build" -DCMAKE_BUILD_TYPE=Debug \
+"$cmake" -G Ninja -S "$work/consumer" -B "$work/build" -DCMAKE_BUILD_TYPE=Debug \
   -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher"
 "$cmake" --build "$work/build"

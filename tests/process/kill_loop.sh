@@ -56,7 +56,7 @@ for ((run = 1; run <= runs; ++run)); do
   rm -rf "$work/output" "$work/checkpoints" "$work/log"
   echo "run $run of $runs"
   if [[ $how == process ]]; then
-    run_with_kills $((2 + RANDOM % 5)) "$work/log" \
+    run_with_kills $((2 + RANDOM % 5)) 650 "$work/log" \
       "$program" run --input "$work/input" --output "$work/output" \
       --checkpoint-dir "$work/checkpoints" --checkpoint-interval 200ms --parallelism 2 ||
       give_up "it ended with exit code $?"

@@ -29,19 +29,19 @@ committed_output() { # DIRECTORY
   LC_ALL=C sort "$1"/part-*
 }
 
-# Runs a command again and again: kills it with SIGKILL after 50 to 650 ms, `times` times at most,
+# Runs a command again and again: kills it with SIGKILL after 50 to LONGEST ms, TIMES times at most,
 # then lets it come to its end. The moments come from RANDOM, so the caller seeds it. Sets `kills` to
 # the number of times that it was killed while it ran; returns its last exit code. Calls say with a
 # sentence about each step. The command's output goes to `log`.
-run_with_kills() { # TIMES LOG COMMAND...
-  local times=$1 log=$2 delay pid status=0
-  shift 2
+run_with_kills() { # TIMES LONGEST LOG COMMAND...
+  local times=$1 longest=$2 log=$3 delay pid status=0
+  shift 3
   kills=0
   while true; do
     "$@" >>"$log" 2>&1 </dev/null &
     pid=$!
     if [[ $kills -lt $times ]]; then
-      delay=$((50 + RANDOM % 600))
+      delay=$((50 + RANDOM % (longest - 49)))
       sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
       kill -KILL "$pid" 2>/dev/null
     fi
