@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,9 +10,12 @@
 #include <weir/actors/collector.hpp>
 #include <weir/actors/emitter.hpp>
 #include <weir/actors/operator_error.hpp>
+#include <weir/base/clock.hpp>
 #include <weir/base/hash.hpp>
 #include <weir/state/operator_snapshot.hpp>
+#include <weir/state/operator_state.hpp>
 #include <weir/state/restored_state.hpp>
+#include <weir/state/state_config.hpp>
 
 namespace weir {
 
@@ -24,6 +28,12 @@ struct operator_context {
   std::uint32_t parallelism = 1;
   std::uint32_t key_groups = 1; ///< of the job
   std::string run; ///< differs between all attempts at running the job, on all machines
+  state_config state; ///< `cache_size` is this instance's share
+  bool allow_dropped_state = false; ///< stored state that is not declared is passed over
+  std::shared_ptr<const processing_clock> clock = std::make_shared<system_clock>();
+
+  /// Processing time, as state counts it: milliseconds since the Unix epoch.
+  std::int64_t now_ms() const { return clock->now().time_since_epoch().count(); }
 };
 
 /// What a source has done in its turn.

@@ -35,6 +35,8 @@ class byte_writer {
   }
 
   void reserve(std::size_t size) { buffer_.reserve(size); }
+  /// Forgets what was written and keeps the memory.
+  void clear() noexcept { buffer_.clear(); }
   std::size_t size() const noexcept { return buffer_.size(); }
   const bytes& view() const& noexcept { return buffer_; }
   bytes take() && { return std::move(buffer_); }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 
 namespace weir {
 
@@ -10,7 +12,8 @@ using time_point = std::chrono::steady_clock::time_point;
 /// A length of time. Settings are read into it; rules calculate with it.
 using duration = std::chrono::nanoseconds;
 
-/// Event time: milliseconds since the Unix epoch, as records carry it.
+/// Event time: milliseconds since the Unix epoch, as records carry it. Processing time is told in it,
+/// too.
 using event_time = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// The last watermark: no record follows it. End of input sends it.
@@ -18,5 +21,35 @@ inline constexpr event_time last_watermark = event_time::max();
 
 /// The watermark before the first one: nothing is known yet.
 inline constexpr event_time no_watermark = event_time::min();
+
+/// What time it is where records are processed. State with a time to live counts in it.
+///
+/// Thread safety: any thread.
+class processing_clock {
+ public:
+  virtual ~processing_clock() = default;
+  virtual event_time now() const = 0;
+};
+
+/// The machine's clock.
+class system_clock final : public processing_clock {
+ public:
+  event_time now() const override {
+    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  }
+};
+
+/// A clock that stands still until it is told to go on, for tests.
+class manual_clock final : public processing_clock {
+ public:
+  explicit manual_clock(event_time start = event_time{std::chrono::milliseconds{1}})
+      : now_(start.time_since_epoch().count()) {}
+
+  event_time now() const override { return event_time{std::chrono::milliseconds{now_.load()}}; }
+  void advance(std::chrono::milliseconds by) { now_ += by.count(); }
+
+ private:
+  std::atomic<event_time::rep> now_;
+};
 
 } // namespace weir

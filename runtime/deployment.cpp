@@ -29,8 +29,17 @@ const operator_node* node_of(const topology_graph& graph, const std::string& uid
   return found == graph.operators.end() ? nullptr : &*found;
 }
 
+std::uint32_t keyed_instances(const topology_graph& graph, const job_plan& plan) {
+  std::uint32_t instances = 0;
+  for (std::uint32_t i = 0; i < graph.operators.size(); ++i)
+    if (graph.operators[i].is_keyed)
+      instances += plan.parallelism[i];
+  return instances;
+}
+
 operator_context context_of(const topology_graph& graph, const job_plan& plan, std::uint32_t node,
-                            std::uint32_t instance, const std::string& run) {
+                            const job_config& config, std::uint32_t instance,
+                            const std::string& run) {
   operator_context context;
   context.job = graph.name;
   context.name = graph.operators[node].name;
@@ -39,27 +48,40 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
   context.parallelism = plan.parallelism[node];
   context.key_groups = plan.key_groups;
   context.run = run;
+  context.state = config.state;
+  context.state.directory = working_directory(config);
+  context.state.cache_size /= std::max(1u, keyed_instances(graph, plan));
+  context.allow_dropped_state = config.checkpoint.allow_dropped_state;
+  context.clock = config.clock;
   return context;
 }
 
 } // namespace
 
+std::filesystem::path working_directory(const job_config& config) {
+  if (!config.state.directory.empty())
+    return config.state.directory;
+  return config.checkpoint.directory.empty() ? std::filesystem::temp_directory_path()
+                                             : config.checkpoint.directory / "working";
+}
+
 status check_restorable(const topology_graph& graph, const job_plan& plan,
-                        const checkpoint_contents& contents) {
+                        const checkpoint_contents& contents, bool allow_dropped_state) {
   std::set<std::string> problems;
   for (const operator_snapshot& snapshot : contents.operators) {
     const operator_node* node = node_of(graph, snapshot.uid);
     if (!node) {
-      if (has_state(snapshot))
+      if (has_state(snapshot) && !allow_dropped_state)
         problems.insert("it holds state of an operator with uid '" + snapshot.uid +
-                        "', which the topology does not have: give the operator that uid");
+                        "', which the topology does not have: give the operator that uid, or set "
+                        "checkpoint.allow-dropped-state");
       continue;
     }
     if (has_splits(snapshot) != (node->kind == "source"))
       problems.insert("operator '" + node->name + "' (uid '" + node->uid + "') is a " + node->kind +
                       " now and was " + (has_splits(snapshot) ? "a source" : "no source") +
                       ": give it a new uid");
-    if (!snapshot.key_groups.empty() && !node->is_keyed)
+    if (!snapshot.key_groups.empty() && !node->is_keyed && !allow_dropped_state)
       problems.insert("operator '" + node->name + "' (uid '" + node->uid +
                       "') had keyed state and is not on a keyed stream now: give it a new uid");
   }
@@ -99,7 +121,7 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
 }
 
 deployment make_deployment(const topology_graph& graph, const job_plan& plan,
-                           starting_states states, const std::string& run) {
+                           const job_config& config, starting_states states, const std::string& run) {
   deployment made;
   std::map<std::uint32_t, std::uint32_t> place; // of an operator in its chain
   for (const planned_chain& chain : plan.chains) {
@@ -112,7 +134,7 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
       task.blocks = chain.blocks;
       for (const std::uint32_t node : chain.operators)
         task.operators.push_back({graph.operators[node].make,
-                                  context_of(graph, plan, node, instance, run),
+                                  context_of(graph, plan, node, config, instance, run),
                                   std::move(states[node][instance])});
       for (const graph_edge& edge : graph.edges)
         if (plan.chain_of[edge.from] == plan.chain_of[edge.to] &&

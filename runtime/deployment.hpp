@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <weir/actors/task.hpp>
 #include <weir/base/error.hpp>
 #include <weir/runtime/graph.hpp>
+#include <weir/runtime/job_config.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 #include <weir/state/restored_state.hpp>
@@ -36,7 +38,7 @@ using starting_states = std::vector<std::vector<restored_state>>;
 /// Errors: state_mismatch, with every mismatch on a line of its own: state that no operator claims,
 ///         an operator whose kind has changed, another number of key groups.
 status check_restorable(const topology_graph& graph, const job_plan& plan,
-                        const checkpoint_contents& contents);
+                        const checkpoint_contents& contents, bool allow_dropped_state);
 
 /// Deals out a checkpoint to the instances of a plan. Sources that the checkpoint does not know, and
 /// all of them where `contents` is null, get their share of `first_splits`, which is by operator of
@@ -47,6 +49,9 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
 
 /// Makes the blueprints of all tasks for one attempt, which `run` names.
 deployment make_deployment(const topology_graph& graph, const job_plan& plan,
-                           starting_states states, const std::string& run);
+                           const job_config& config, starting_states states, const std::string& run);
+
+/// Where the working state of a job is, if that is on disk.
+std::filesystem::path working_directory(const job_config& config);
 
 } // namespace weir

@@ -12,6 +12,7 @@
 #include <weir/runtime/protocol.hpp>
 #include <weir/runtime/supervisor.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/state/disk_state.hpp>
 
 namespace weir {
 
@@ -47,7 +48,7 @@ status open_checkpoints(supervised_job& job) {
   if (!contents)
     return std::move(contents.failure());
   job.restored = std::make_shared<const checkpoint_contents>(std::move(*contents));
-  return check_restorable(*job.graph, job.plan, *job.restored);
+  return check_restorable(*job.graph, job.plan, *job.restored, config.allow_dropped_state);
 }
 
 bool is_known(const supervised_job& job, const std::string& uid) {
@@ -56,6 +57,16 @@ bool is_known(const supervised_job& job, const std::string& uid) {
       if (snapshot.uid == uid)
         return true;
   return false;
+}
+
+/// Whether the working state can be where it is to be.
+status check_state(const job_config& config) {
+  if (config.state.backend != state_backend::lmdb)
+    return {};
+  const auto opened = disk_state::open(working_directory(config), config.state.map_size);
+  if (!opened)
+    return opened.failure();
+  return {};
 }
 
 /// Asks sources for their splits and connectors for their opinion; collects what is wrong.
@@ -115,12 +126,16 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   supervised_job supervised;
   supervised.graph = what.graph();
   supervised.config = config;
+  if (config.state.backend == state_backend::directory)
+    supervised.config.checkpoint.storage = checkpoint_storage::files;
   auto plan = make_plan(*what.graph(), config);
   if (!plan)
     return std::move(plan.failure());
   supervised.plan = std::move(*plan);
   if (status opened = open_checkpoints(supervised); !opened)
     return std::move(opened.failure());
+  if (status checked = check_state(config); !checked)
+    return std::move(checked.failure());
   if (status checked = check_connectors(supervised); !checked)
     return std::move(checked.failure());
   if (supervised.restored && supervised.restored->checkpoint.last)

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <weir/actors/task_config.hpp>
+#include <weir/base/clock.hpp>
 #include <weir/base/log.hpp>
 #include <weir/runtime/restart_strategy.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/state_config.hpp>
 
 namespace weir {
 
@@ -14,6 +17,7 @@ namespace weir {
 struct job_config {
   checkpoint_config checkpoint;
   restart_config restart;
+  state_config state;
   task_config task;
 
   /// Instances of each operator that does not set its own.
@@ -28,6 +32,9 @@ struct job_config {
 
   /// Threads that run tasks. 0: one per core.
   std::uint32_t threads = 0;
+
+  /// What time it is for state with a time to live. Only code can set it; tests do.
+  std::shared_ptr<const processing_clock> clock = std::make_shared<system_clock>();
 
   log_level lowest_level = log_level::info;
   log_format format = log_format::text;

@@ -108,6 +108,8 @@ void plan_chains(const topology_graph& graph, const job_config& config, job_plan
   const auto incoming = edges_into(graph);
   for (std::uint32_t i = 0; i < graph.operators.size(); ++i) {
     const operator_node& node = graph.operators[i];
+    const bool blocks =
+        node.blocks || (node.is_keyed && config.state.backend == state_backend::lmdb);
     const bool one_stream = node.inputs == 1 && incoming[i].size() == 1;
     const graph_edge* edge = one_stream ? &graph.edges[incoming[i].front()] : nullptr;
     const bool joins = edge && config.chaining && node.may_chain &&
@@ -115,15 +117,14 @@ void plan_chains(const topology_graph& graph, const job_config& config, job_plan
                        plan.parallelism[edge->from] == plan.parallelism[i];
     if (!joins) {
       plan.chain_of.push_back(static_cast<std::uint32_t>(plan.chains.size()));
-      plan.chains.push_back({node.name, {i}, plan.parallelism[i], 0, node.kind == "source",
-                             node.blocks});
+      plan.chains.push_back({node.name, {i}, plan.parallelism[i], 0, node.kind == "source", blocks});
       continue;
     }
     planned_chain& chain = plan.chains[plan.chain_of[edge->from]];
     plan.chain_of.push_back(plan.chain_of[edge->from]);
     chain.operators.push_back(i);
     chain.name += " -> " + node.name;
-    chain.blocks |= node.blocks;
+    chain.blocks |= blocks;
   }
   for (planned_chain& chain : plan.chains) {
     chain.first_task = plan.tasks;

@@ -199,8 +199,39 @@ std::vector<setting> checkpoint_rows() {
           [](auto& c) -> auto& { return c.checkpoint.restore_from; },
           "The number of the checkpoint that the job starts from. 0: the last complete one."),
       boolean_setting(
+          "checkpoint.allow-dropped-state",
+          [](auto& c) -> auto& { return c.checkpoint.allow_dropped_state; },
+          "Whether the job starts from a checkpoint with state that no operator claims, and drops it."),
+      boolean_setting(
           "checkpoint.discard", [](auto& c) -> auto& { return c.checkpoint.discard; },
           "Starts from the beginning and deletes the checkpoints that are there."),
+  };
+}
+
+std::vector<setting> state_rows() {
+  return {
+      choice_setting<state_backend>(
+          "state.backend", "BACKEND",
+          {{"memory", state_backend::memory},
+           {"directory", state_backend::directory},
+           {"lmdb", state_backend::lmdb}},
+          [](auto& c) -> auto& { return c.state.backend; },
+          "Where keyed state lives. memory: in memory, checkpoints in an LMDB file. directory: in "
+          "memory, checkpoints as files that other machines can read. lmdb: on disk, with a cache, for "
+          "state larger than memory. A checkpoint taken with one is restored with any."),
+      directory_setting(
+          "state.directory", [](auto& c) -> auto& { return c.state.directory; },
+          "lmdb: where the working state is. Without it `working` in checkpoint.dir, or the system's "
+          "directory for temporary files."),
+      size_setting(
+          "state.cache-size", std::uint64_t{1} << 20, std::uint64_t{1} << 50,
+          [](auto& c) -> auto& { return c.state.cache_size; },
+          "lmdb: about how much of the state is kept in memory, by all keyed operators together."),
+      size_setting(
+          "state.map-size", std::uint64_t{1} << 20, std::uint64_t{64} << 40,
+          [](auto& c) -> auto& { return c.state.map_size; },
+          "lmdb: the largest size of the working state of one operator instance. It takes address "
+          "space, not memory or disk, until it is used."),
   };
 }
 
@@ -299,6 +330,7 @@ std::vector<setting> all_rows() {
     }
   };
   add("Checkpoints", checkpoint_rows());
+  add("State", state_rows());
   add("Restarts", restart_rows());
   add("Execution", execution_rows());
   add("Log", log_rows());

@@ -188,7 +188,7 @@ void supervisor_actor::spawn_tasks(epoch attempt,
   failure_.clear();
   last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
   deployment made = make_deployment(
-      *job_.graph, job_.plan,
+      *job_.graph, job_.plan, job_.config,
       deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), random_run_name());
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   tasks_.clear();

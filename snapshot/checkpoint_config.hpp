@@ -14,6 +14,12 @@ enum class checkpoint_mode : std::uint8_t {
   at_least_once, ///< no channel waits for another; a record may count again after a failure
 };
 
+/// How checkpoints are stored.
+enum class checkpoint_storage : std::uint8_t {
+  lmdb_file, ///< all in one LMDB file; a local disk
+  files,     ///< one file each, which other machines can read; network file systems, too
+};
+
 /// When checkpoints are taken, when they are given up, and how many are kept.
 struct checkpoint_config {
   /// Where checkpoints are stored: one directory per job, on a local disk. Empty: nothing is stored,
@@ -43,6 +49,10 @@ struct checkpoint_config {
 
   checkpoint_mode mode = checkpoint_mode::exactly_once;
 
+  /// Follows from the state backend. Checkpoints that the directory holds in the other form are taken
+  /// over.
+  checkpoint_storage storage = checkpoint_storage::lmdb_file;
+
   /// The largest size the checkpoint file may grow to. Address space, not memory or disk, until used.
   std::uint64_t map_size = std::uint64_t{256} << 30;
 
@@ -51,6 +61,9 @@ struct checkpoint_config {
 
   /// Starts from the beginning and deletes the checkpoints that are there.
   bool discard = false;
+
+  /// Whether state in the checkpoint that no operator claims is passed over. Otherwise it is an error.
+  bool allow_dropped_state = false;
 };
 
 } // namespace weir

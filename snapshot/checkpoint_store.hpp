@@ -32,16 +32,16 @@ struct checkpoint_contents {
 /// The durable checkpoints of one job: an LMDB environment in the job's checkpoint directory, laid
 /// out as docs/format/checkpoint.md says.
 ///
-/// One process at a time owns the directory. A checkpoint is written, and those past the retention
-/// count deleted, in one transaction with one sync: it is there completely or not at all.
+/// One process at a time owns the directory. The transaction that makes a checkpoint complete is the
+/// last one of it: it is there completely or not at all. Those past the retention count go with it.
 ///
 /// Thread safety: one thread at a time.
 /// Errors:        in_use when another process owns the directory (the message names it), corrupt,
 ///                wrong_version and state_mismatch when the file is not what this program writes or
 ///                not this job's, io and capacity when it cannot grow. After any error the checkpoints stored before are still there,
 ///                and a later call works once its cause is gone.
-/// Cost:          every call blocks on the disk; belongs on a detached actor. While store() runs,
-///                what it writes is in memory twice.
+/// Cost:          every call blocks on the disk; belongs on a detached actor. While store() runs, up to
+///                64 MiB of what it writes is in memory twice.
 class checkpoint_store {
  public:
   /// Opens or creates the store of `job` in config.directory. The structure of an existing file is

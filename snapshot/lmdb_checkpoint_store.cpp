@@ -1,14 +1,24 @@
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <optional>
 
 #include <weir/base/bytes.hpp>
+#include <weir/base/log.hpp>
 #include <weir/snapshot/store_draft.hpp>
 #include <weir/snapshot/store_format.hpp>
 #include <weir/snapshot/store_retention.hpp>
 
 namespace weir::detail {
+
+namespace {
+
+/// A transaction keeps all that it writes in memory: what is larger is written in several.
+constexpr std::size_t largest_transaction = std::size_t{64} << 20;
+
+} // namespace
 
 result<std::unique_ptr<checkpoint_store>> lmdb_checkpoint_store::open(directory_lock lock,
                                                                       lmdb_file file,
@@ -143,27 +153,85 @@ result<completed_checkpoint> lmdb_checkpoint_store::store(
 result<completed_checkpoint> lmdb_checkpoint_store::write(
     const completed_checkpoint& checkpoint,
     const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
-  const auto draft = store_draft::make(checkpoint, operators);
+  auto draft = store_draft::make(checkpoint, operators);
   if (!draft)
     return draft.failure();
-  auto transaction = begin_write();
+  if (const status fits = check_number(checkpoint.id); !fits)
+    return fits.failure();
+  std::optional<lmdb_transaction> transaction;
+  std::size_t pending = 0;
+  bool is_divided = false;
+  const auto put = [&](std::string_view key, const value_seal& seal,
+                       std::string_view content) -> status {
+    if (pending > largest_transaction) {
+      is_divided = true;
+      pending = 0;
+      status done = transaction->commit();
+      transaction.reset();
+      if (!done)
+        return done;
+    }
+    if (!transaction) {
+      auto begun = begin_write();
+      if (!begun)
+        return std::move(begun.failure());
+      transaction.emplace(std::move(*begun));
+    }
+    const auto room = transaction->reserve(opened_->blobs(), key, seal_size + content.size());
+    if (!room)
+      return room.failure();
+    std::memcpy(*room, &seal, seal_size);
+    content.copy(*room + seal_size, content.size());
+    pending += seal_size + content.size();
+    return {};
+  };
+  status done = draft->write_blobs(put);
+  if (done && !transaction) {
+    auto begun = begin_write();
+    if (!begun)
+      return std::move(begun.failure());
+    transaction.emplace(std::move(*begun));
+  }
+  if (done)
+    done = transaction->write(opened_->checkpoints(), checkpoint_key(checkpoint.id),
+                              sealed(encode_manifest(draft->content())));
+  if (done)
+    done = expire_checkpoints(*transaction, *opened_, retained_);
+  if (done)
+    done = transaction->commit();
+  transaction.reset();
+  if (!done) {
+    if (is_divided)
+      drop_unfinished();
+    return done.failure();
+  }
+  return draft->content().checkpoint;
+}
+
+status lmdb_checkpoint_store::check_number(checkpoint_id id) {
+  auto transaction = begin_read();
   if (!transaction)
     return transaction.failure();
   const auto ids = store_reader{*transaction, *opened_}.ids();
   if (!ids)
     return ids.failure();
   const checkpoint_id newest = ids->empty() ? checkpoint_id{} : ids->back();
-  if (checkpoint.id <= newest)
+  if (id <= newest)
     return error{errc::checkpoint, "its number must be above " + to_string(newest) +
                                        ", that of the newest in " + file_.path.string()};
-  status done = draft->write(*transaction, *opened_);
-  if (done)
-    done = expire_checkpoints(*transaction, *opened_, retained_);
+  return {};
+}
+
+// What no manifest refers to would go with the next checkpoint, but on a full disk there may be none.
+void lmdb_checkpoint_store::drop_unfinished() {
+  auto transaction = begin_write();
+  status done = transaction ? expire_checkpoints(*transaction, *opened_, retained_)
+                            : status{transaction.failure()};
   if (done)
     done = transaction->commit();
   if (!done)
-    return done.failure();
-  return draft->checkpoint();
+    log_warning("a part of a checkpoint that could not be stored is left until the next one is complete",
+                {{"file", file_.path.string()}, {"problem", done.failure().message}});
 }
 
 status lmdb_checkpoint_store::clear() {

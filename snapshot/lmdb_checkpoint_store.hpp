@@ -39,6 +39,8 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   result<lmdb_transaction> begin_read();
   result<lmdb_transaction> begin_write();
   status ensure_open();
+  status check_number(checkpoint_id id);
+  void drop_unfinished();
   error missing(checkpoint_id id, const std::vector<checkpoint_id>& ids) const;
   error damaged(checkpoint_id id, error cause, store_reader& reader,
                 const std::vector<checkpoint_id>& ids) const;

@@ -64,6 +64,7 @@ void write_operator(byte_writer& out, const stored_operator& from) {
     out.write_text(state.name);
     out.write_text(state.kind);
     out.write_text(state.type);
+    out.write_raw(static_cast<std::uint8_t>(state.expires));
   }
   out.write_raw(std::uint64_t{from.key_groups.size()});
   for (const stored_key_group& group : from.key_groups) {
@@ -75,6 +76,7 @@ void write_operator(byte_writer& out, const stored_operator& from) {
   for (const stored_list& list : from.lists) {
     out.write_text(list.name);
     out.write_raw(static_cast<std::uint8_t>(list.mode));
+    out.write_text(list.type);
     out.write_raw(list.items);
     write_reference(out, list.blob);
   }
@@ -95,6 +97,7 @@ stored_operator read_operator(byte_reader& in) {
     state.name = in.read_text();
     state.kind = in.read_text();
     state.type = in.read_text();
+    state.expires = read_flag(in);
   }
   for (std::size_t left = in.read_size(); left > 0; --left) {
     stored_key_group& group = into.key_groups.emplace_back();
@@ -107,6 +110,7 @@ stored_operator read_operator(byte_reader& in) {
     stored_list& list = into.lists.emplace_back();
     list.name = in.read_text();
     list.mode = read_redistribution(in);
+    list.type = in.read_text();
     list.items = in.read_raw<std::uint64_t>();
     list.blob =
         read_reference(in, blob_kind::list, "list state \"" + list.name + "\"" + of_operator);

@@ -28,6 +28,7 @@ struct stored_key_group {
 struct stored_list {
   std::string name;
   redistribution mode = redistribution::even_split;
+  std::string type;
   std::uint64_t items = 0;
   blob_reference blob;
 };

@@ -39,6 +39,12 @@ void give_key_groups(const stored_instances& stored, std::uint32_t groups,
   }
 }
 
+void add_item(restored_state& share, const list_snapshot& list, const bytes& item) {
+  restored_list& into = share.lists[list.name];
+  into.type = list.type;
+  into.items.push_back(item);
+}
+
 void give_list_items(const stored_instances& stored, std::vector<restored_state>& shares) {
   const bool same_parallelism = stored.size() == shares.size();
   std::map<std::string, std::size_t> turn;
@@ -47,10 +53,10 @@ void give_list_items(const stored_instances& stored, std::vector<restored_state>
       for (const bytes& item : list.items) {
         if (list.mode == redistribution::full_union) {
           for (restored_state& share : shares)
-            share.lists[list.name].push_back(item);
+            add_item(share, list, item);
         } else {
           const std::size_t to = same_parallelism ? i : turn[list.name]++ % shares.size();
-          shares[to].lists[list.name].push_back(item);
+          add_item(shares[to], list, item);
         }
       }
 }
@@ -84,7 +90,7 @@ std::vector<restored_state> deal_out(const std::string& name, const std::vector<
                                      std::uint32_t parallelism) {
   std::vector<restored_state> shares(parallelism);
   for (std::size_t i = 0; i < items.size(); ++i)
-    shares[i % parallelism].lists[name].push_back(items[i]);
+    shares[i % parallelism].lists[name].items.push_back(items[i]);
   return shares;
 }
 

@@ -1,7 +1,6 @@
 #include <weir/snapshot/store_draft.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 #include <weir/base/units.hpp>
 
@@ -29,16 +28,16 @@ store_draft::make(const completed_checkpoint& checkpoint,
   draft.manifest_.checkpoint = checkpoint;
   draft.manifest_.checkpoint.bytes = 0;
   for (const auto& snapshot : operators)
-    if (const status added = draft.add(*snapshot); !added)
-      return added.failure();
-  if (const status checked = draft.check_keys(); !checked)
-    return checked.failure();
+    draft.add(*snapshot);
+  if (const status sorted = draft.sort_parts(); !sorted)
+    return sorted.failure();
   return draft;
 }
 
-status store_draft::add(const operator_snapshot& from) {
+void store_draft::add(const operator_snapshot& from) {
   const checkpoint_id id = manifest_.checkpoint.id;
   const std::string of_operator = " of operator " + in_quotes(from.uid);
+  const auto owner = static_cast<std::uint32_t>(manifest_.operators.size());
   stored_operator& into = manifest_.operators.emplace_back();
   into.uid = from.uid;
   into.instance = from.instance;
@@ -47,59 +46,73 @@ status store_draft::add(const operator_snapshot& from) {
   into.records_in = from.records_in;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
-  for (const key_group_snapshot& group : from.key_groups) {
-    const auto stored = add_blob(key_group_blob(id, from.uid, group.group), group.data,
-                                 "key group " + to_string(group.group) + of_operator);
-    if (!stored)
-      return stored.failure();
-    into.key_groups.push_back({group.group, group.entries, *stored});
-  }
-  for (std::uint32_t i = 0; i < from.lists.size(); ++i) {
-    const list_snapshot& list = from.lists[i];
-    lists_.push_back(std::make_unique<const bytes>(encode_list(list)));
-    const auto stored = add_blob(list_blob(id, from.uid, from.instance, i), *lists_.back(),
-                                 "list state " + in_quotes(list.name) + of_operator);
-    if (!stored)
-      return stored.failure();
-    into.lists.push_back({list.name, list.mode, list.items.size(), *stored});
-  }
-  return {};
+  for (const key_group_snapshot& group : from.key_groups)
+    parts_.push_back({key_group_blob(id, from.uid, group.group), owner, &group, nullptr,
+                      "key group " + to_string(group.group) + of_operator});
+  for (std::uint32_t i = 0; i < from.lists.size(); ++i)
+    parts_.push_back({list_blob(id, from.uid, from.instance, i), owner, nullptr, &from.lists[i],
+                      "list state " + in_quotes(from.lists[i].name) + of_operator});
 }
 
-result<blob_reference> store_draft::add_blob(const blob_key& key, std::string_view content,
-                                             std::string name) {
-  if (content.size() > largest_blob)
-    return error{errc::capacity,
-                 name + " has " + std::to_string(content.size()) + " bytes, and at most " +
-                     std::to_string(largest_blob) +
-                     " can be stored as one; a larger number of key groups makes each smaller"};
-  const value_seal seal = seal_of(content);
-  blobs_.push_back({key.encoded(), content, seal, std::move(name)});
-  manifest_.checkpoint.bytes += content.size();
-  return blob_reference{key, seal.size, seal.checksum};
-}
-
-status store_draft::check_keys() {
-  std::sort(blobs_.begin(), blobs_.end(),
-            [](const blob& a, const blob& b) { return a.key < b.key; });
+status store_draft::sort_parts() {
+  std::sort(parts_.begin(), parts_.end(),
+            [](const part& a, const part& b) { return a.key < b.key; });
   const auto twice = std::adjacent_find(
-      blobs_.begin(), blobs_.end(), [](const blob& a, const blob& b) { return a.key == b.key; });
-  if (twice != blobs_.end())
+      parts_.begin(), parts_.end(), [](const part& a, const part& b) { return a.key == b.key; });
+  if (twice != parts_.end())
     return error{errc::checkpoint, "two operator instances have a " + twice->name +
                                        "; each part of the state belongs to one"};
   return {};
 }
 
-status store_draft::write(lmdb_transaction& transaction, const store_file& file) const {
-  for (const blob& part : blobs_) {
-    const auto room = transaction.reserve(file.blobs(), part.key, seal_size + part.content.size());
-    if (!room)
-      return room.failure();
-    std::memcpy(*room, &part.seal, seal_size);
-    part.content.copy(*room + seal_size, part.content.size());
+status store_draft::write_blobs(const put_blob& put) {
+  for (const part& one : parts_)
+    if (const status done = one.group ? write_group(one, put) : write_list(one, put); !done)
+      return done;
+  return {};
+}
+
+status store_draft::write_group(const part& from, const put_blob& put) {
+  key_group_snapshot read_now;
+  const key_group_snapshot* group = from.group;
+  if (group->source) {
+    auto read = group->source->read(group->group);
+    if (!read)
+      return in_context(from.name, std::move(read.failure()));
+    read_now = std::move(*read);
+    group = &read_now;
+    if (group->entries == 0)
+      return {};
   }
-  return transaction.write(file.checkpoints(), checkpoint_key(manifest_.checkpoint.id),
-                           sealed(encode_manifest(manifest_)));
+  const auto stored = write_blob(from, group->data, put);
+  if (!stored)
+    return stored.failure();
+  manifest_.operators[from.owner].key_groups.push_back({group->group, group->entries, *stored});
+  return {};
+}
+
+status store_draft::write_list(const part& from, const put_blob& put) {
+  const list_snapshot& list = *from.list;
+  const auto stored = write_blob(from, encode_list(list), put);
+  if (!stored)
+    return stored.failure();
+  manifest_.operators[from.owner].lists.push_back(
+      {list.name, list.mode, list.type, list.items.size(), *stored});
+  return {};
+}
+
+result<blob_reference> store_draft::write_blob(const part& from, std::string_view content,
+                                               const put_blob& put) {
+  if (content.size() > largest_blob)
+    return error{errc::capacity,
+                 from.name + " has " + std::to_string(content.size()) + " bytes, and at most " +
+                     std::to_string(largest_blob) +
+                     " can be stored as one; a larger number of key groups makes each smaller"};
+  const value_seal seal = seal_of(content);
+  if (status done = put(from.key.encoded(), seal, content); !done)
+    return std::move(done.failure());
+  manifest_.checkpoint.bytes += content.size();
+  return blob_reference{from.key, seal.size, seal.checksum};
 }
 
 } // namespace weir::detail

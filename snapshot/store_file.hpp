@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include <weir/base/error.hpp>
-#include <weir/snapshot/lmdb.hpp>
+#include <weir/state/lmdb.hpp>
 
 namespace weir::detail {
 

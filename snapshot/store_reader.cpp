@@ -103,14 +103,14 @@ result<operator_snapshot> store_reader::read_operator(stored_operator& from) {
     auto data = read_blob(group.blob);
     if (!data)
       return in_context("key group " + to_string(group.group) + of_operator, data.failure());
-    into.key_groups.push_back({group.group, group.entries, std::move(*data)});
+    into.key_groups.push_back({group.group, group.entries, std::move(*data), nullptr});
   }
   for (const stored_list& list : from.lists) {
     const auto data = read_blob(list.blob);
     auto items = data ? decode_list(*data, list.items) : data.failure();
     if (!items)
       return in_context("list state " + in_quotes(list.name) + of_operator, items.failure());
-    into.lists.push_back({list.name, list.mode, std::move(*items)});
+    into.lists.push_back({list.name, list.mode, list.type, std::move(*items)});
   }
   return into;
 }

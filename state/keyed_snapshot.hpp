@@ -1,17 +1,17 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
+#include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <weir/base/codec.hpp>
 #include <weir/base/error.hpp>
-#include <weir/base/type_name.hpp>
-#include <weir/state/dynamic_rows.hpp>
+#include <weir/base/schema.hpp>
 #include <weir/state/keyed_table.hpp>
 #include <weir/state/operator_snapshot.hpp>
+#include <weir/state/row_column.hpp>
+#include <weir/state/static_rows.hpp>
 
 /// \file
 /// Keyed tables to snapshots and back. A key group's data is the keys, one after the other, then for
@@ -20,16 +20,11 @@
 
 namespace weir {
 
-/// The stored description of a key or accumulator type.
-template <class T>
-std::string stored_type() {
-  return type_name<T>() + " (" + std::to_string(sizeof(T)) + " bytes)";
-}
-
 /// Compares the keyed state of `stored` with what the operator declares now. A state that is only
-/// declared starts empty; one that is only stored, or whose type or kind differs, is an error.
+/// declared starts empty; one whose kind, time to live or type differs, without a migration from the
+/// stored type, is an error. So is one that is only stored, unless it may be dropped.
 status check_keyed_schema(const operator_snapshot& stored, const std::string& key_type,
-                          const std::vector<state_schema>& declared);
+                          const std::vector<row_column>& declared, bool may_drop);
 
 namespace detail {
 
@@ -52,11 +47,33 @@ std::vector<Key> read_keys(byte_reader& in, std::uint64_t entries) {
   return keys;
 }
 
+/// The migration that a stored state needs, or nullptr.
+const migration* migration_of(const row_column& column, const state_schema& stored);
+
 } // namespace detail
 
+/// Everything in one key group, without what has expired at `now` and is to be left out.
+template <storable Key, class Rows>
+key_group_snapshot write_group(const keyed_table<Key, Rows>& table, key_group group, std::int64_t now) {
+  key_group_snapshot snapshot{group, table.size(group), {}, nullptr};
+  byte_writer out;
+  out.reserve(table.size(group) * (sizeof(Key) + table.rows().size()) + sizeof(std::uint64_t));
+  table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
+  for (const row_column& column : table.rows().columns())
+    detail::write_block(out, [&] {
+      table.for_each(group, [&](const Key&, std::byte* row) {
+        column.write(column, out, row + column.offset, now);
+      });
+    });
+  snapshot.data = std::move(out).take();
+  return snapshot;
+}
+
+/// The same for rows of one type, which are encoded in place.
 template <storable Key, storable Row>
-key_group_snapshot write_group(const keyed_table<Key, static_rows<Row>>& table, key_group group) {
-  key_group_snapshot snapshot{group, table.size(group), {}};
+key_group_snapshot write_group(const keyed_table<Key, static_rows<Row>>& table, key_group group,
+                               std::int64_t) {
+  key_group_snapshot snapshot{group, table.size(group), {}, nullptr};
   byte_writer out;
   out.reserve(table.size(group) * (sizeof(Key) + sizeof(Row)) + sizeof(std::uint64_t));
   table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
@@ -69,43 +86,20 @@ key_group_snapshot write_group(const keyed_table<Key, static_rows<Row>>& table, 
   return snapshot;
 }
 
-template <storable Key, storable Row>
-void read_group(keyed_table<Key, static_rows<Row>>& table, const operator_snapshot&,
-                const key_group_snapshot& group) {
-  byte_reader in(group.data);
-  const std::vector<Key> keys = detail::read_keys<Key>(in, group.entries);
-  in.read_size();
-  for (const Key& key : keys)
-    decode(in, *std::launder(reinterpret_cast<Row*>(table.find_or_create(hash_of(key), key).row)));
-}
-
-template <storable Key>
-key_group_snapshot write_group(const keyed_table<Key, dynamic_rows>& table, key_group group) {
-  key_group_snapshot snapshot{group, table.size(group), {}};
-  byte_writer out;
-  table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
-  for (const row_column& column : table.rows().columns())
-    detail::write_block(out, [&] {
-      table.for_each(group, [&](const Key&, std::byte* row) {
-        column.write(out, row + column.offset);
-      });
-    });
-  snapshot.data = std::move(out).take();
-  return snapshot;
-}
-
-template <storable Key>
-void read_group(keyed_table<Key, dynamic_rows>& table, const operator_snapshot& stored,
+/// Adds what write_group has written. The schema has been checked.
+template <storable Key, class Rows>
+void read_group(keyed_table<Key, Rows>& table, const operator_snapshot& stored,
                 const key_group_snapshot& group) {
   byte_reader in(group.data);
   const std::vector<Key> keys = detail::read_keys<Key>(in, group.entries);
   for (const state_schema& schema : stored.keyed_states) {
     byte_reader cells(in.read_text());
     for (const row_column& column : table.rows().columns()) {
-      if (column.schema != schema)
+      if (column.schema.name != schema.name)
         continue;
+      const migration* from = detail::migration_of(column, schema);
       for (const Key& key : keys)
-        column.read(cells, table.find_or_create(hash_of(key), key).row + column.offset);
+        column.read(column, cells, table.find_or_create(hash_of(key), key).row + column.offset, from);
     }
   }
 }

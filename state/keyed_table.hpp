@@ -15,29 +15,6 @@
 
 namespace weir {
 
-/// Rows of one C++ type, known at compile time: what reduce, aggregate and count keep per key.
-template <class Row>
-class static_rows {
- public:
-  static constexpr std::size_t size() noexcept { return sizeof(Row); }
-  static constexpr std::size_t alignment() noexcept { return alignof(Row); }
-  static constexpr bool is_flat() noexcept { return std::is_trivially_copyable_v<Row>; }
-
-  static void construct(std::byte* row) { ::new (row) Row{}; }
-  static void destroy(std::byte* row) noexcept {
-    std::destroy_at(std::launder(reinterpret_cast<Row*>(row)));
-  }
-  static void relocate(std::byte* to, std::byte* from) noexcept {
-    if constexpr (std::is_trivially_copyable_v<Row>) {
-      std::memcpy(to, from, sizeof(Row));
-    } else {
-      Row* source = std::launder(reinterpret_cast<Row*>(from));
-      ::new (to) Row(std::move(*source));
-      std::destroy_at(source);
-    }
-  }
-};
-
 /// The hash table behind keyed state in memory: one row per key, one segment per key group.
 ///
 /// Each segment is an open-addressing table with linear probing; a slot keeps 32 bits of the hash
@@ -107,15 +84,40 @@ class keyed_table {
     std::byte* slot = part.slots ? find_slot(part, tag_of(hash), key) : nullptr;
     if (!slot)
       return false;
-    std::destroy_at(&key_in(slot));
-    rows_.destroy(row_in(slot));
-    close_gap(part, static_cast<std::uint32_t>((slot - part.slots) / stride()));
-    --part.size;
-    --size_;
-    const std::uint32_t half = (part.mask + 1) / 2;
-    if (half >= least_capacity && part.size < most_keys(half) / 2)
-      rehash(part, half);
+    erase_slot(part, slot);
     return true;
+  }
+
+  /// Where a sweep() goes on.
+  struct sweep_position {
+    std::uint32_t group = 0; ///< counted from the first of the table
+    std::uint32_t slot = 0;
+  };
+
+  /// Looks at the next `count` keys, round and round over all groups: calls is_dead(key, row) and
+  /// removes those for which it is true. A key that is added or removed meanwhile may be passed over
+  /// until the next round.
+  template <class IsDead>
+  void sweep(sweep_position& at, std::uint32_t count, IsDead&& is_dead) {
+    // Sparse parts are passed over, but not without end.
+    for (std::uint32_t budget = 8 * count; count != 0 && budget != 0; --budget) {
+      segment& part = segments_[at.group];
+      if (at.slot > part.mask || !part.slots) {
+        at.group = (at.group + 1) % range_.size();
+        at.slot = 0;
+        continue;
+      }
+      std::byte* slot = slot_at(part, at.slot);
+      if (tag_in(slot) == 0) {
+        ++at.slot;
+        continue;
+      }
+      --count;
+      if (is_dead(std::as_const(key_in(slot)), row_in(slot)))
+        erase_slot(part, slot); // another key may be here now
+      else
+        ++at.slot;
+    }
   }
 
   /// Begins to load the slot where `hash` lives into the cache. Inlined always: GCC drops calls of a
@@ -222,6 +224,17 @@ class keyed_table {
       if (tag_in(slot) == 0)
         return nullptr;
     }
+  }
+
+  void erase_slot(segment& part, std::byte* slot) {
+    std::destroy_at(&key_in(slot));
+    rows_.destroy(row_in(slot));
+    close_gap(part, static_cast<std::uint32_t>((slot - part.slots) / stride()));
+    --part.size;
+    --size_;
+    const std::uint32_t half = (part.mask + 1) / 2;
+    if (half >= least_capacity && part.size < most_keys(half) / 2)
+      rehash(part, half);
   }
 
   std::byte* free_slot(const segment& part, std::uint32_t tag) const {

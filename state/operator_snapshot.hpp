@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <weir/base/bytes.hpp>
+#include <weir/base/error.hpp>
 #include <weir/base/ids.hpp>
 
 namespace weir {
@@ -19,9 +21,21 @@ enum class redistribution : std::uint8_t {
 struct state_schema {
   std::string name; ///< as the operator declared it; unique within the operator
   std::string kind; ///< "value", "aggregating", ...
-  std::string type; ///< the stored type, with its size
+  std::string type; ///< what its bytes mean; see schema_of
+  bool expires = false; ///< whether it has a time to live
 
   bool operator==(const state_schema&) const = default;
+};
+
+struct key_group_snapshot;
+
+/// Keyed state that is read only when it is stored.
+///
+/// Thread safety: one thread at a time, any.
+class group_source {
+ public:
+  virtual ~group_source() = default;
+  virtual result<key_group_snapshot> read(key_group group) const = 0;
 };
 
 /// All keyed state of one operator in one key group.
@@ -29,12 +43,14 @@ struct key_group_snapshot {
   key_group group;
   std::uint64_t entries = 0; ///< number of keys
   bytes data;
+  std::shared_ptr<const group_source> source; ///< if set, entries and data are there
 };
 
 /// One list state of one operator instance.
 struct list_snapshot {
   std::string name;
   redistribution mode = redistribution::even_split;
+  std::string type; ///< of an item; see schema_of
   std::vector<bytes> items;
 };
 

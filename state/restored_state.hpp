@@ -17,6 +17,12 @@ struct restored_groups {
   std::vector<const key_group_snapshot*> groups; ///< into `stored`
 };
 
+/// The items of a list state that one instance gets.
+struct restored_list {
+  std::string type; ///< of an item, as it was stored; empty where it does not come from a checkpoint
+  std::vector<bytes> items;
+};
+
 /// What one instance of one operator starts from: its share of a checkpoint, at whatever parallelism
 /// that was taken, or of a source's first splits.
 struct restored_state {
@@ -24,7 +30,7 @@ struct restored_state {
   bool drained = false;
   std::uint64_t records_in = 0;
   std::vector<restored_groups> keyed;
-  std::map<std::string, std::vector<bytes>> lists; ///< by the list state's name
+  std::map<std::string, restored_list> lists; ///< by the list state's name
 };
 
 } // namespace weir

@@ -1,20 +1,32 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <vector>
 
 namespace weir {
 
+class row_entries;
+
 /// Where the states of an operator find the row of the current key. The operator moves it from
-/// record to record; the states read through it.
+/// record to record; the states read through it and note what they did.
 struct row_cursor {
-  std::byte* row = nullptr;
-  bool removed = false; ///< a state was cleared: the row may be empty now
+  std::byte* row = nullptr; ///< null: there is no current key
+  bool changed = false;     ///< a state wrote to the row
+  bool removed = false;     ///< a state was cleared: the row may be empty now
+  std::uint32_t to_clean = 0;  ///< keys to be looked at for expired entries
+  std::int64_t now = 0;        ///< processing time in milliseconds, as of the current batch
+  std::size_t entry_bytes = 0; ///< about how much memory new entries of lists and maps take
+  row_entries* entries = nullptr; ///< what of the row's lists and maps is on disk; null in memory
 
   /// Offset of each declared state in the row. Filled in once all states are declared.
   std::vector<std::size_t> offsets;
 };
+
+namespace detail {
+[[noreturn]] void fail_without_key();
+}
 
 /// One state's place in the current row.
 class row_cell {
@@ -24,9 +36,17 @@ class row_cell {
 
   template <class T>
   T& get() const {
+    if (!cursor_ || !cursor_->row) [[unlikely]]
+      detail::fail_without_key();
     return *std::launder(reinterpret_cast<T*>(cursor_->row + cursor_->offsets[column_]));
   }
-  void note_removal() const { cursor_->removed = true; }
+  void note_change() const { cursor_->changed = true; }
+  void note_removal() const { cursor_->changed = cursor_->removed = true; }
+
+  void note_entry(std::size_t size) const { cursor_->entry_bytes += size; }
+
+  row_cursor& cursor() const { return *cursor_; }
+  std::uint32_t column() const { return static_cast<std::uint32_t>(column_); }
 
  private:
   row_cursor* cursor_ = nullptr;

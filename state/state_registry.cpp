@@ -1,17 +1,9 @@
 #include <weir/state/state_registry.hpp>
 
-#include <algorithm>
-#include <stdexcept>
-
 namespace weir {
 
 std::size_t state_registry::add(row_column column) {
-  const bool is_known = std::any_of(columns_.begin(), columns_.end(), [&](const row_column& other) {
-    return other.schema.name == column.schema.name;
-  });
-  if (is_known)
-    throw std::invalid_argument("the state '" + column.schema.name +
-                                "' is declared twice: give each state of an operator its own name");
+  note_name(column.schema.name);
   columns_.push_back(std::move(column));
   return columns_.size() - 1;
 }

@@ -77,8 +77,12 @@ class connected_process_operator final : public operator_base {
     });
   }
 
+  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
+
   P how_;
   process_context told_;
+  instance_state state_;
   emitter<typename P::output> out_;
   std::unique_ptr<collector_base> inputs_[2] = {
       input_for<First>([this](const First& in) { how_.process_first(in, told_, out_); }),
@@ -105,6 +109,7 @@ class connected_keyed_process_operator final : public operator_base {
     return detail::make_input<In>([this, &key_of, call](batch<In>& records) {
       const event_time* times = records.times();
       const std::uint64_t* hashes = records.hashes();
+      state_.begin_batch();
       for_each_record(records, out_, [&](In& in, std::uint32_t i) {
         state_.prefetch(hashes, i, records.size());
         const key_type key = key_of(std::as_const(in));
@@ -112,11 +117,12 @@ class connected_keyed_process_operator final : public operator_base {
         told_.set_time(times ? std::optional(times[i]) : std::nullopt);
         state_.with_key(hashes[i], key, [&] { call(std::as_const(in)); });
       });
+      state_.end_batch();
     });
   }
 
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(made); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
 
   FirstKey first_key_;
   SecondKey second_key_;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weir/actors/function_state.hpp>
 #include <weir/actors/operator.hpp>
 #include <weir/base/codec.hpp>
 #include <weir/state/aggregating_state.hpp>
@@ -149,7 +150,7 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
   /// Adds each record to its key's row and calls use(key, row, index of the record).
   template <class Use>
   void for_each_row(batch<In>& records, Use&& use) {
-    auto& table = state_->table();
+    const auto& table = state_->table();
     const std::uint64_t* hashes = records.hashes();
     const std::uint32_t size = records.size();
     const bool ahead = table.memory() > prefetch_threshold;
@@ -160,11 +161,12 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
       if (ahead && i + prefetch_distance < size)
         table.prefetch(hashes[i + prefetch_distance]);
       const auto& key = key_of_(std::as_const(in));
-      const auto [place, created] = table.find_or_create(hashes[i], key);
+      const auto [place, created] = state_->find_or_create(hashes[i], key);
       row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
       fold_.add(row, std::as_const(in), created);
       use(key, std::as_const(row), i);
     });
+    state_->settle(0); // nothing here has a time to live
   }
 
   void write_result(const key_type& key, const row_type& row, output_type& out) {
@@ -175,28 +177,23 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
   }
 
   void on_open(const restored_state& restored) override {
-    const key_group_range range =
-        groups_of(context().instance, context().parallelism, context().key_groups);
-    state_ = std::make_unique<state_type>(
-        range, context().key_groups, static_rows<row_type>{},
-        std::vector<state_schema>{{"accumulator", Fold::kind, stored_type<row_type>()}});
+    const keyed_state_setup setup = keyed_setup(context());
+    state_ = std::make_unique<state_type>(setup, static_rows<row_type>(Fold::kind));
     state_->restore(restored);
-    next_to_drain_ = range.first;
+    next_to_drain_ = setup.range.first;
   }
 
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_->write(made); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_->write(made, 0); }
 
   bool on_drain() override {
-    auto& table = state_->table();
-    if (when_ == emit::updates || next_to_drain_ == table.range().last)
+    const key_group_range range = state_->table().range();
+    if (when_ == emit::updates || next_to_drain_ == range.last)
       return true;
-    const key_group group{next_to_drain_++};
     out_.set_timed(false);
-    table.for_each(group, [&](const key_type& key, std::byte* place) {
+    state_->drain(key_group{next_to_drain_++}, [&](const key_type& key, std::byte* place) {
       out_(fold_.result(key, *std::launder(reinterpret_cast<const row_type*>(place))));
     });
-    table.clear(group);
-    return next_to_drain_ == table.range().last;
+    return next_to_drain_ == range.last;
   }
 
   KeyOf key_of_;

@@ -7,10 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include <weir/actors/function_state.hpp>
 #include <weir/actors/operator.hpp>
 #include <weir/actors/operators/keyed_fold.hpp>
-#include <weir/state/keyed_state.hpp>
-#include <weir/state/state_registry.hpp>
 
 namespace weir {
 
@@ -62,8 +61,10 @@ class keyed_context : public process_context {
 ///       weir::value_state<double> last_;
 ///     };
 ///
-/// `open` is optional; on a stream that is not keyed there is none, and the context is a
-/// process_context. Each instance works on a copy of the object that the topology was given.
+/// `open` is optional. On a stream that is not keyed it takes an operator_state_registry, and the
+/// context is a process_context. Instead of declaring state, or beside it, a class may keep state of
+/// its own: see has_snapshot_functions and has_list_snapshot. Each instance works on a copy of the
+/// object that the topology was given.
 template <class P, class In, class Context>
 concept process_function =
     std::copy_constructible<P> && record<typename P::output> &&
@@ -101,55 +102,13 @@ class process_operator final : public operator_base, public collector<In> {
   }
 
  private:
+  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
+
   P how_;
   process_context told_;
+  instance_state state_;
   emitter<typename P::output> out_;
-};
-
-/// The keyed state of a process function: finds the row of each record's key and shows it to the
-/// function's states.
-template <storable Key>
-class process_state {
- public:
-  template <class P>
-  void open(P& how, const operator_context& context, const restored_state& restored) {
-    state_registry registry(cursor_);
-    if constexpr (requires { how.open(registry); })
-      how.open(registry);
-    dynamic_rows rows = registry.finish();
-    std::vector<state_schema> schema;
-    for (const row_column& column : rows.columns())
-      schema.push_back(column.schema);
-    state_ = std::make_unique<state_type>(
-        groups_of(context.instance, context.parallelism, context.key_groups), context.key_groups,
-        std::move(rows), std::move(schema));
-    state_->restore(restored);
-  }
-
-  /// Runs `body` with the states bound to `key`. A row that is left without any value is removed.
-  template <class Body>
-  void with_key(std::uint64_t hash, const Key& key, Body&& body) {
-    auto& table = state_->table();
-    const auto [row, created] = table.find_or_create(hash, key);
-    cursor_.row = row;
-    cursor_.removed = false;
-    body();
-    if ((created || cursor_.removed) && table.rows().is_empty(row))
-      table.erase(hash, key);
-  }
-
-  void prefetch(const std::uint64_t* hashes, std::uint32_t i, std::uint32_t size) const {
-    if (state_->table().memory() > prefetch_threshold && i + prefetch_distance < size)
-      state_->table().prefetch(hashes[i + prefetch_distance]);
-  }
-
-  void write(operator_snapshot& made) const { state_->write(made); }
-
- private:
-  using state_type = keyed_state<Key, dynamic_rows>;
-
-  row_cursor cursor_;
-  std::unique_ptr<state_type> state_;
 };
 
 /// Runs a process function on a keyed stream.
@@ -168,6 +127,7 @@ class keyed_process_operator final : public operator_base, public collector<In> 
   void receive(batch<In>& records) override {
     const event_time* times = records.times();
     const std::uint64_t* hashes = records.hashes();
+    state_.begin_batch();
     for_each_record(records, out_, [&](In& in, std::uint32_t i) {
       state_.prefetch(hashes, i, records.size());
       const key_type key = key_of_(std::as_const(in));
@@ -175,11 +135,12 @@ class keyed_process_operator final : public operator_base, public collector<In> 
       told_.set_time(times ? std::optional(times[i]) : std::nullopt);
       state_.with_key(hashes[i], key, [&] { how_.process(std::as_const(in), told_, out_); });
     });
+    state_.end_batch();
   }
 
  private:
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(made); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
 
   KeyOf key_of_;
   P how_;

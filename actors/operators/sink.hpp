@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <weir/actors/function_state.hpp>
 #include <weir/actors/operator.hpp>
 #include <weir/base/codec.hpp>
 #include <weir/base/error.hpp>
@@ -17,9 +18,10 @@ template <class F, class In>
 concept sink_function = std::copy_constructible<F> && std::invocable<F&, const In&>;
 
 /// A sink as a class: `void write(const In&)`, and optionally `open(const operator_context&)`,
-/// `flush()` (after each batch, at each barrier and at the end; what was written must be out
-/// afterwards), `close()`, and `status check(const operator_context&, bool fresh)` (once per job,
-/// before anything starts).
+/// `open(operator_state_registry&)` to declare state, `flush()` (after each batch, at each barrier and
+/// at the end; what was written must be out afterwards, or in the state), `finish()` (the input has
+/// ended), `close()`, and `status check(const operator_context&, bool fresh)` (once per job, before
+/// anything starts).
 template <class S, class In>
 concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) { s.write(in); };
 
@@ -82,12 +84,18 @@ class sink_operator final : public operator_base, public collector<In> {
   }
 
  private:
-  void on_open(const restored_state&) override {
+  void on_open(const restored_state& restored) override {
     if constexpr (requires { sink_.open(context()); })
       sink_.open(context());
+    state_.open(sink_, context(), restored);
   }
-  void on_snapshot(checkpoint_id, operator_snapshot&) override { flush(); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override {
+    flush();
+    state_.write(sink_, made);
+  }
   bool on_drain() override {
+    if constexpr (requires { sink_.finish(); })
+      sink_.finish();
     flush();
     return true;
   }
@@ -97,6 +105,7 @@ class sink_operator final : public operator_base, public collector<In> {
   }
 
   S sink_;
+  instance_state state_;
 };
 
 /// The name under which pre-committed transactions are kept in checkpoints.
@@ -149,9 +158,9 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
     if constexpr (requires { sink_.open(context()); })
       sink_.open(context());
     std::vector<transaction> kept;
-    if (const auto found = restored.lists.find(transactions_state); found != restored.lists.end())
-      for (const bytes& item : found->second)
-        kept.push_back(decoded<transaction>(item));
+    instance_.restore(restored, context().allow_dropped_state, [&](const state_reader& in) {
+      kept = in.list<transaction>(transactions_state);
+    });
     for (std::size_t i = context().instance; i < kept.size(); i += context().parallelism)
       sink_.commit(kept[i]);
     if (context().instance == 0)
@@ -164,13 +173,14 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
       prepared_.push_back({checkpoint, std::exchange(current_, transaction{})});
       is_open_ = false;
     }
-    list_snapshot transactions{transactions_state, redistribution::full_union, {}};
+    std::vector<transaction> transactions;
     for (const prepared& one : prepared_)
-      transactions.items.push_back(encoded(one.what));
-    made.lists.push_back(std::move(transactions));
+      transactions.push_back(one.what);
+    state_writer(made.lists).list(transactions_state, transactions, redistribution::full_union);
   }
 
   S sink_;
+  operator_states instance_;
   bool is_open_ = false;
   transaction current_{};
   std::vector<prepared> prepared_;

@@ -67,20 +67,18 @@ class source_operator final : public operator_base {
  private:
   void on_open(const restored_state& restored) override {
     std::vector<typename S::split> assigned;
-    if (const auto found = restored.lists.find(splits_state); found != restored.lists.end())
-      for (const bytes& item : found->second)
-        assigned.push_back(decoded<typename S::split>(item));
+    instance_.restore(restored, context().allow_dropped_state, [&](const state_reader& in) {
+      assigned = in.list<typename S::split>(splits_state);
+    });
     source_.open(context(), std::move(assigned));
   }
 
   void on_snapshot(checkpoint_id, operator_snapshot& made) override {
-    list_snapshot splits{splits_state, redistribution::even_split, {}};
-    for (const typename S::split& part : source_.snapshot())
-      splits.items.push_back(encoded(part));
-    made.lists.push_back(std::move(splits));
+    state_writer(made.lists).list(splits_state, source_.snapshot());
   }
 
   S source_;
+  operator_states instance_;
   emitter<typename S::output> out_;
 };
 

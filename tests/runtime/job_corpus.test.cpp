@@ -88,7 +88,7 @@ struct quota {
 struct counting_both {
   using output = std::pair<std::uint64_t, std::uint64_t>;
   void open(state_registry& states) {
-    seen_ = states.aggregating<std::uint64_t, std::uint64_t, std::uint64_t>("seen", total{});
+    seen_ = states.aggregating<std::uint64_t>("seen", total{});
   }
   void process_first(const reading& in, keyed_context<std::uint64_t>& context,
                      emitter<output>& out) {

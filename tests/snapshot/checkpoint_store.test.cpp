@@ -199,7 +199,7 @@ TEST_CASE("a key group that two instances claim is refused by name") {
   auto again = std::make_shared<operator_snapshot>();
   again->uid = "count";
   again->instance = 2;
-  again->key_groups.push_back({key_group{3}, 1, "x"});
+  again->key_groups.push_back({key_group{3}, 1, "x", nullptr});
   snapshots.push_back(again);
   const error problem = failure_of(store->store(sample_checkpoint(1), snapshots));
   CHECK(problem.code == errc::checkpoint);

@@ -10,7 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <weir/snapshot/checkpoint_store.hpp>
-#include <weir/snapshot/lmdb.hpp>
+#include <weir/state/lmdb.hpp>
 #include <weir/snapshot/store_format.hpp>
 
 #include <snapshot/store_samples.hpp>
@@ -151,7 +151,7 @@ TEST_CASE("a store of another format version is refused with both versions, and 
   const error problem = failure_to_open(config);
   CHECK(problem.code == errc::wrong_version);
   CHECK(has(problem, "format 9"));
-  CHECK(has(problem, "format 1"));
+  CHECK(has(problem, "format 2"));
   CHECK(has(problem, "checkpoint.discard"));
   CHECK(read_file(directory / "checkpoints.mdb") == before);
 }
@@ -245,9 +245,19 @@ TEST_CASE("a blob whose bytes are overwritten while the store is open is named w
   CHECK(failed > 0);
 }
 
-TEST_CASE("a store of format 1 loads") {
+TEST_CASE("a store of format 1, which was never released, is refused by its version") {
   temporary_directory directory;
-  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-1.mdb";
+  fs::copy_file(fs::path{__FILE__}.parent_path() / "data" / "format-1.mdb", directory / "checkpoints.mdb");
+  const auto store = checkpoint_store::open("sample", sample_config(directory.path()));
+  REQUIRE(!store);
+  CHECK(store.failure().code == errc::wrong_version);
+  CHECK(has(store.failure(), "format 1"));
+  CHECK(has(store.failure(), "format 2"));
+}
+
+TEST_CASE("a store of format 2 loads") {
+  temporary_directory directory;
+  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-2.mdb";
   fs::copy_file(golden, directory / "checkpoints.mdb");
   const auto store = open_sample(sample_config(directory.path()));
   CHECK(ids_of(*store) == std::vector<std::uint64_t>{13, 14});

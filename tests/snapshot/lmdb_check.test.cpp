@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include <weir/snapshot/lmdb.hpp>
+#include <weir/state/lmdb.hpp>
 #include <weir/snapshot/lmdb_check.hpp>
 
 #include <snapshot/store_samples.hpp>

@@ -17,11 +17,11 @@ manifest example() {
   part.drained = true;
   part.records_in = 99;
   part.key_type = "std::string";
-  part.keyed_states = {{"n", "value", "int"}};
+  part.keyed_states = {{"n", "value", "i32", true}};
   part.key_groups = {
       {key_group{5}, 7, {key_group_blob(checkpoint_id{11}, "count", key_group{5}), 100, 200}}};
   part.lists = {
-      {"l", redistribution::full_union, 2, {list_blob(checkpoint_id{12}, "count", 1, 0), 8, 9}}};
+      {"l", redistribution::full_union, "string", 2, {list_blob(checkpoint_id{12}, "count", 1, 0), 8, 9}}};
   example.operators.push_back(part);
   return example;
 }

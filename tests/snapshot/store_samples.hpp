@@ -46,22 +46,22 @@ inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale =
     source->parallelism = 2;
     source->drained = instance == 1;
     source->records_in = id * 1000 + instance;
-    source->lists.push_back({"positions", redistribution::even_split, {}});
+    source->lists.push_back({"positions", redistribution::even_split, "raw", {}});
     for (std::uint64_t i = 0; i < id % 5; ++i)
       source->lists[0].items.push_back(sample_bytes(id + i, 20 * i));
-    source->lists.push_back({"splits", redistribution::full_union, {sample_bytes(id, 5000)}});
+    source->lists.push_back({"splits", redistribution::full_union, "{string, u64}", {sample_bytes(id, 5000)}});
     all.push_back(std::move(source));
 
     auto count = std::make_shared<operator_snapshot>();
     count->uid = "count";
     count->instance = instance;
     count->parallelism = 2;
-    count->key_type = "std::string (16 bytes)";
-    count->keyed_states = {{"count", "aggregating", "unsigned long (8 bytes)"}};
+    count->key_type = "string";
+    count->keyed_states = {{"count", "aggregating", "u64", false}, {"last", "value", "string", true}};
     for (std::uint32_t i = 0; i < sample_groups / 2; ++i) {
       const key_group group{instance * sample_groups / 2 + i};
       const std::size_t size = (id * 31 + group.value * 977) % 8192 * scale;
-      count->key_groups.push_back({group, size / 16, sample_bytes(id * 100 + group.value, size)});
+      count->key_groups.push_back({group, size / 16, sample_bytes(id * 100 + group.value, size), nullptr});
     }
     all.push_back(std::move(count));
   }
@@ -88,7 +88,7 @@ inline bool equal(const operator_snapshot& a, const operator_snapshot& b) {
     return x.group == y.group && x.entries == y.entries && x.data == y.data;
   };
   const auto same_list = [](const list_snapshot& x, const list_snapshot& y) {
-    return x.name == y.name && x.mode == y.mode && x.items == y.items;
+    return x.name == y.name && x.mode == y.mode && x.type == y.type && x.items == y.items;
   };
   return a.uid == b.uid && a.instance == b.instance && a.parallelism == b.parallelism &&
          a.drained == b.drained && a.records_in == b.records_in && a.key_type == b.key_type &&

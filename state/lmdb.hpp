@@ -30,6 +30,7 @@ enum class lmdb_durability : std::uint8_t {
 struct lmdb_file {
   std::filesystem::path path;
   std::uint64_t map_size = 0;
+  const char* map_size_setting = "checkpoint.map-size"; ///< what a user raises
 };
 
 /// What LMDB or the system reported, as an error that says what failed, where, and what to do.
@@ -53,6 +54,9 @@ class lmdb_cursor {
   result<bool> first();
   result<bool> last();
   result<bool> next();
+
+  /// Goes to the first entry whose key is not less than `key`.
+  result<bool> seek(std::string_view key);
 
   std::string_view key() const noexcept { return key_; }
   std::string_view value() const noexcept { return value_; }
@@ -94,6 +98,9 @@ class lmdb_transaction {
 
   result<std::optional<std::string_view>> read(lmdb_database database, std::string_view key);
   status write(lmdb_database database, std::string_view key, std::string_view value);
+
+  /// Deletes an entry. Returns whether it was there.
+  result<bool> erase(lmdb_database database, std::string_view key);
 
   /// Writes an entry whose value the caller fills in, completely, before the next call.
   result<char*> reserve(lmdb_database database, std::string_view key, std::size_t size);

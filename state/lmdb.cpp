@@ -1,4 +1,4 @@
-#include <weir/snapshot/lmdb.hpp>
+#include <weir/state/lmdb.hpp>
 
 #include <cerrno>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ status allocate_lock_file(const lmdb_file& file) {
 
 std::string address_space_advice(const lmdb_file& file) {
   return "cannot map " + file.path.string() + ": there is no room for " + size_text(file.map_size) +
-         " of address space; lower checkpoint.map-size to what the checkpoints need, or raise "
+         " of address space; lower " + file.map_size_setting + " to what is needed, or raise "
          "the limit on virtual memory (ulimit -v)";
 }
 
@@ -62,7 +62,7 @@ error lmdb_failure(std::string_view what, int code, const lmdb_file& file) {
   case MDB_MAP_FULL:
     return {errc::capacity, start + "it has reached its largest size of " +
                                 size_text(file.map_size) +
-                                "; raise checkpoint.map-size. What was stored before is intact"};
+                                "; raise " + file.map_size_setting + ". What was stored before is intact"};
   case EFBIG: return {errc::capacity, start + text + "; raise the limit on file sizes (ulimit -f)"};
   case ENOMEM: return {errc::capacity, start + text + "; the process is out of memory"};
   case EIO:
@@ -114,6 +114,19 @@ result<bool> lmdb_cursor::next() {
   return move(MDB_NEXT);
 }
 
+result<bool> lmdb_cursor::seek(std::string_view key) {
+  MDB_val wanted = value_of(key);
+  MDB_val value{};
+  const int code = mdb_cursor_get(cursor_, &wanted, &value, MDB_SET_RANGE);
+  if (code == MDB_NOTFOUND)
+    return false;
+  if (code != MDB_SUCCESS)
+    return lmdb_failure("read", code, *file_);
+  key_ = view_of(wanted);
+  value_ = view_of(value);
+  return true;
+}
+
 status lmdb_cursor::erase() {
   if (const int code = mdb_cursor_del(cursor_, 0))
     return lmdb_failure("delete from", code, *file_);
@@ -161,6 +174,16 @@ status lmdb_transaction::write(lmdb_database database, std::string_view key,
   if (const int code = mdb_put(transaction_, static_cast<MDB_dbi>(database), &k, &v, 0))
     return lmdb_failure("write to", code, *file_);
   return {};
+}
+
+result<bool> lmdb_transaction::erase(lmdb_database database, std::string_view key) {
+  MDB_val k = value_of(key);
+  const int code = mdb_del(transaction_, static_cast<MDB_dbi>(database), &k, nullptr);
+  if (code == MDB_NOTFOUND)
+    return false;
+  if (code != MDB_SUCCESS)
+    return lmdb_failure("delete from", code, *file_);
+  return true;
 }
 
 result<char*> lmdb_transaction::reserve(lmdb_database database, std::string_view key,

@@ -1,0 +1,10 @@
+#include <weir/actors/function_state.hpp>
+
+namespace weir {
+
+keyed_state_setup keyed_setup(const operator_context& context) {
+  return {groups_of(context.instance, context.parallelism, context.key_groups), context.key_groups,
+          context.state, context.allow_dropped_state};
+}
+
+} // namespace weir

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <weir/actors/operator.hpp>
+#include <weir/base/hash.hpp>
+#include <weir/state/keyed_state.hpp>
+#include <weir/state/operator_state.hpp>
+#include <weir/state/state_registry.hpp>
+
+/// \file
+/// What lies between an operator and the state of the user's class that it runs: declaring, restoring,
+/// finding the row of each record's key, snapshots.
+
+namespace weir {
+
+/// What a keyed operator instance keeps its state with.
+keyed_state_setup keyed_setup(const operator_context& context);
+
+/// The state of one instance of a user's class that is not keyed.
+class instance_state {
+ public:
+  template <class P>
+  void open(P& how, const operator_context& context, const restored_state& restored) {
+    if constexpr (requires(operator_state_registry& registry) { how.open(registry); }) {
+      operator_state_registry registry(states_, context.instance == 0);
+      how.open(registry);
+    }
+    restore_operator_state(how, states_, restored, context.allow_dropped_state);
+  }
+
+  template <class P>
+  void write(P& how, operator_snapshot& made) const {
+    write_operator_state(how, states_, made);
+  }
+
+ private:
+  operator_states states_;
+};
+
+/// The state of one instance of a user's class on a keyed stream: finds the row of each record's key
+/// and shows it to the class's states.
+template <storable Key>
+class process_state {
+ public:
+  template <class P>
+  void open(P& how, const operator_context& context, const restored_state& restored) {
+    clock_ = context.clock.get();
+    state_registry registry(cursor_, instance_, context.instance == 0);
+    if constexpr (requires { how.open(registry); })
+      how.open(registry);
+    state_ = std::make_unique<state_type>(keyed_setup(context), registry.finish());
+    const dynamic_rows& rows = state_->table().rows();
+    clean_per_record_ = rows.clean_per_record();
+    needs_entries_ = rows.has_entries() && state_->is_on_disk();
+    state_->restore(restored);
+    restore_operator_state(how, instance_, restored, context.allow_dropped_state);
+  }
+
+  /// Before and after the records of a batch.
+  void begin_batch() { cursor_.now = now(); }
+  void end_batch() { state_->settle(cursor_.now); }
+
+  /// Runs `body` with the states bound to `key`. A row that is left without any value is removed.
+  template <class Body>
+  void with_key(std::uint64_t hash, const Key& key, Body&& body) {
+    const auto [row, created] = state_->find_or_create(hash, key);
+    cursor_.row = row;
+    cursor_.changed = cursor_.removed = false;
+    cursor_.to_clean = clean_per_record_;
+    if (needs_entries_) [[unlikely]]
+      cursor_.entries = state_->entries_of(hash, key);
+    body();
+    cursor_.row = nullptr;
+    if (cursor_.changed)
+      state_->set_changed(row);
+    if ((created || cursor_.removed) && state_->table().rows().is_empty(row))
+      state_->erase(hash, key);
+    if (cursor_.entry_bytes != 0) [[unlikely]]
+      state_->note_entries(std::exchange(cursor_.entry_bytes, 0));
+    if (cursor_.to_clean != 0) [[unlikely]]
+      state_->clean(cursor_.to_clean, cursor_.now);
+  }
+
+  void prefetch(const std::uint64_t* hashes, std::uint32_t i, std::uint32_t size) const {
+    if (state_->table().memory() > prefetch_threshold && i + prefetch_distance < size)
+      state_->table().prefetch(hashes[i + prefetch_distance]);
+  }
+
+  template <class P>
+  void write(P& how, operator_snapshot& made) {
+    state_->write(made, now());
+    write_operator_state(how, instance_, made);
+  }
+
+ private:
+  using state_type = keyed_state<Key, dynamic_rows>;
+
+  std::int64_t now() const { return clock_->now().time_since_epoch().count(); }
+
+  const processing_clock* clock_ = nullptr;
+  row_cursor cursor_;
+  operator_states instance_;
+  std::unique_ptr<state_type> state_;
+  std::uint32_t clean_per_record_ = 0;
+  bool needs_entries_ = false;
+};
+
+} // namespace weir

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <weir/base/error.hpp>
+#include <weir/base/hash.hpp>
+#include <weir/base/ids.hpp>
+#include <weir/state/lmdb.hpp>
+#include <weir/state/operator_snapshot.hpp>
+#include <weir/state/row_column.hpp>
+#include <weir/state/row_entries.hpp>
+
+namespace weir {
+
+/// The keyed state of one operator instance on disk: rows and the entries of their lists and maps, in
+/// an LMDB environment of its own.
+///
+/// It is working state, not a checkpoint: nothing is synced, and the file has no name, so that it goes
+/// with the process whatever ends it. What the environment holds:
+///
+///     group u16, hash u64, ordinal u8                                row: text key, then each
+///                                                                    column's head as text
+///     group u16, hash u64, ordinal u8, column u16, place u64, u8     an entry of a list or map
+///
+/// in big-endian keys. What has one hash has different ordinals, without gaps: of two rows the first is
+/// left empty when it is erased, of two entries the last takes its place.
+///
+/// Thread safety: task thread only; a disk_view may be read on another thread.
+/// Errors:        open() returns them; everything else throws std::runtime_error.
+class disk_state final : public row_entries {
+ public:
+  static result<std::unique_ptr<disk_state>> open(const std::filesystem::path& directory,
+                                                  std::uint64_t map_size);
+  ~disk_state() override;
+
+  /// What comes next is about the row of this key. Borrows it.
+  void select(key_group group, std::uint64_t hash, std::string_view key);
+
+  /// The heads of the selected row; nothing where there is no such row. Valid until the next write.
+  std::optional<std::string_view> read();
+
+  /// Writing happens in batches. What has been written is seen at once.
+  void begin_write();
+  void commit();
+  void write(std::string_view heads);
+  void erase(); ///< with all its entries
+  void erase(key_group group);
+
+  /// Calls visit(hash, key, heads) for the rows of a group.
+  using visit_row = std::function<void(std::uint64_t hash, std::string_view key, std::string_view heads)>;
+  void for_each(key_group group, const visit_row& use);
+
+  /// A place among all rows, for walking over them a few at a time. Empty: the beginning.
+  using position = std::string;
+
+  /// Visits the next `count` rows and moves the position on; it becomes empty behind the last one.
+  void walk(position& at, std::uint32_t count,
+            const std::function<void(key_group group, std::uint64_t hash, std::string_view key,
+                                     std::string_view heads)>& use);
+
+  /// The key groups from `range` that have rows, as of now, to be read later and on another thread;
+  /// without what has expired at `now`.
+  std::vector<key_group_snapshot> snapshot(key_group_range range, const std::vector<row_column>& columns,
+                                           std::int64_t now);
+
+  bool find(std::uint32_t column, std::uint64_t place, const visit& is_it) override;
+  void scan(std::uint32_t column, const visit& use) override;
+  void put(std::uint32_t column, std::uint64_t place, std::string_view entry,
+           const visit& is_it) override;
+  void erase(std::uint32_t column, std::uint64_t place, const visit& is_it) override;
+  void erase_all(std::uint32_t column) override;
+
+  struct content;
+
+ private:
+  struct located;
+
+  explicit disk_state(std::shared_ptr<content> opened);
+
+  detail::lmdb_transaction& transaction();
+  bool locate();
+  located locate_entry(std::uint32_t column, std::uint64_t place, const visit& is_it);
+  void erase_range(std::string_view prefix);
+
+  std::shared_ptr<content> content_;
+  std::optional<detail::lmdb_transaction> reading_;
+  std::optional<detail::lmdb_transaction> writing_;
+
+  std::string row_;         // of the selected key: group, hash, ordinal
+  std::string_view key_;
+  std::optional<bool> is_there_; // unknown until it is looked for
+  std::string_view heads_;
+};
+
+} // namespace weir

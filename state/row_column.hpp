@@ -1,0 +1,333 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/schema.hpp>
+#include <weir/state/operator_snapshot.hpp>
+#include <weir/state/row_cursor.hpp>
+#include <weir/state/row_entries.hpp>
+#include <weir/state/time_to_live.hpp>
+
+namespace weir {
+
+/// The rule of a time to live, in milliseconds. Plain data: time is passed in.
+class expiry {
+ public:
+  expiry() = default;
+  explicit expiry(const time_to_live& how);
+
+  /// Whether entries expire at all.
+  bool is_set() const noexcept { return after_ != 0; }
+  bool is_expired(std::int64_t stamp, std::int64_t now) const noexcept {
+    return is_set() && now - stamp >= after_;
+  }
+  bool hides_expired() const noexcept { return how_.visible == time_to_live::visibility::never_expired; }
+  bool reading_refreshes() const noexcept {
+    return how_.refreshed == time_to_live::refresh::on_read_and_write;
+  }
+  const time_to_live& how() const noexcept { return how_; }
+
+ private:
+  time_to_live how_;
+  std::int64_t after_ = 0;
+};
+
+/// How values of a type that a state had in the past become values of the type that it has now.
+struct migration {
+  std::string old_schema;
+  std::function<void(byte_reader& in, void* value)> read; ///< decodes an old value, assigns a new one
+};
+
+/// A migration from what `f` takes to what it returns.
+template <class Old, class F>
+migration make_migration(F f) {
+  using type = std::invoke_result_t<F&, Old>;
+  return {schema_of<Old>(), [f = std::move(f)](byte_reader& in, void* value) {
+            Old old{};
+            decode(in, old);
+            *static_cast<type*>(value) = f(std::move(old));
+          }};
+}
+
+namespace detail {
+
+template <class F>
+struct argument_of;
+template <class R, class A>
+struct argument_of<R (*)(A)> : std::type_identity<std::remove_cvref_t<A>> {};
+template <class C, class R, class A>
+struct argument_of<R (C::*)(A) const> : std::type_identity<std::remove_cvref_t<A>> {};
+template <class C, class R, class A>
+struct argument_of<R (C::*)(A)> : std::type_identity<std::remove_cvref_t<A>> {};
+template <class F>
+  requires requires { &F::operator(); }
+struct argument_of<F> : argument_of<decltype(&F::operator())> {};
+
+} // namespace detail
+
+/// What is said of a state besides its name and type: any of a time to live, and functions
+/// `new_type migrate(old_type)`, one for each type that it had before. They run on restore.
+struct state_options {
+  time_to_live life;
+  std::vector<migration> migrations;
+
+  state_options() = default;
+  template <class... Options>
+    requires(sizeof...(Options) > 0 && !(std::is_same_v<std::remove_cvref_t<Options>, state_options> || ...))
+  explicit state_options(Options&&... options) {
+    (add(std::forward<Options>(options)), ...);
+  }
+
+ private:
+  void add(const time_to_live& how) { life = how; }
+  template <class F>
+  void add(F migrate) {
+    migrations.push_back(make_migration<typename detail::argument_of<F>::type>(std::move(migrate)));
+  }
+};
+
+/// One state of an operator's rows: where its cell lies in a row, and what can be done with it.
+///
+/// A cell is a value that may be missing, or a list or map whose entries lie elsewhere in memory and,
+/// with state on disk, in row_entries.
+struct row_column {
+  state_schema schema;
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  std::size_t alignment = 1;
+  bool is_flat = false; ///< nothing to destroy, can be copied with memcpy
+  bool has_entries = false; ///< a list or a map
+  expiry life;
+  std::vector<std::pair<std::string, migration>> migrations; ///< by the stored type they are for
+
+  void (*construct)(std::byte*) = nullptr;
+  void (*destroy)(std::byte*) noexcept = nullptr;
+  void (*relocate)(std::byte* to, std::byte* from) noexcept = nullptr;
+  bool (*is_empty)(const std::byte*) = nullptr;
+
+  /// The whole cell for a snapshot, without what has expired at `now` if that is to be left out.
+  void (*write)(const row_column&, byte_writer&, const std::byte*, std::int64_t now) = nullptr;
+  /// What write() wrote; values of an older type go through `from`.
+  void (*read)(const row_column&, byte_reader&, std::byte*, const migration* from) = nullptr;
+
+  // State on disk. Of a value, the head is all there is.
+  void (*write_head)(const row_column&, byte_writer&, const std::byte*) = nullptr;
+  void (*read_head)(const row_column&, byte_reader&, std::byte*) = nullptr;
+  void (*store_entries)(const row_column&, std::uint32_t index, std::byte*, row_entries&) = nullptr;
+
+  /// Removes what has expired, also of what is on disk if that is given. Returns whether there was
+  /// anything.
+  bool (*expire)(const row_column&, std::uint32_t index, std::byte*, std::int64_t now,
+                 row_entries* on_disk) = nullptr;
+};
+
+/// The value that a cell holds, if any, and when it was last refreshed.
+template <class T>
+struct value_cell {
+  std::optional<T> value;
+};
+template <class T>
+struct timed_value_cell {
+  std::optional<T> value; // first, so that a timed cell can be read as a value_cell
+  std::int64_t stamp = 0;
+};
+
+namespace detail {
+
+template <class Cell>
+Cell& cell_at(std::byte* place) {
+  return *std::launder(reinterpret_cast<Cell*>(place));
+}
+template <class Cell>
+const Cell& cell_at(const std::byte* place) {
+  return *std::launder(reinterpret_cast<const Cell*>(place));
+}
+
+/// About how much memory a value takes that lies in a list or map.
+template <class T>
+std::size_t memory_of(const T& value) {
+  if constexpr (std::is_same_v<T, std::string>)
+    return sizeof(T) + value.capacity();
+  else
+    return sizeof(T) + (flat<T> ? 0 : 64);
+}
+
+/// The part of a column that follows from the type of its cell.
+template <class Cell>
+row_column column_of_cells(std::string name, std::string kind, std::string type,
+                           const state_options& options) {
+  row_column column;
+  column.life = expiry(options.life);
+  column.schema = {std::move(name), std::move(kind), std::move(type), column.life.is_set()};
+  column.size = sizeof(Cell);
+  column.alignment = alignof(Cell);
+  column.is_flat = std::is_trivially_copyable_v<Cell>;
+  column.construct = [](std::byte* place) { ::new (static_cast<void*>(place)) Cell{}; };
+  column.destroy = [](std::byte* place) noexcept { std::destroy_at(&cell_at<Cell>(place)); };
+  column.relocate = [](std::byte* to, std::byte* from) noexcept {
+    ::new (static_cast<void*>(to)) Cell(std::move(cell_at<Cell>(from)));
+    std::destroy_at(&cell_at<Cell>(from));
+  };
+  return column;
+}
+
+template <class T, class Cell>
+row_column make_value_column(std::string name, std::string kind, const state_options& options) {
+  constexpr bool timed = requires(Cell cell) { cell.stamp; };
+  row_column column =
+      column_of_cells<Cell>(std::move(name), std::move(kind), schema_of<T>(), options);
+  for (const migration& one : options.migrations)
+    column.migrations.emplace_back(one.old_schema, one);
+  column.is_empty = [](const std::byte* place) { return !cell_at<Cell>(place).value.has_value(); };
+  column.write = [](const row_column& how, byte_writer& out, const std::byte* place,
+                    [[maybe_unused]] std::int64_t now) {
+    const Cell& cell = cell_at<Cell>(place);
+    bool is_there = cell.value.has_value();
+    if constexpr (timed)
+      is_there = is_there && !(how.life.how().clean_in_snapshots && how.life.is_expired(cell.stamp, now));
+    out.write_raw(static_cast<std::uint8_t>(is_there));
+    if (!is_there)
+      return;
+    if constexpr (timed)
+      out.write_raw(cell.stamp);
+    encode(out, *cell.value);
+  };
+  column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration* from) {
+    Cell& cell = cell_at<Cell>(place);
+    cell.value.reset();
+    if (!in.read_truth())
+      return;
+    if constexpr (timed)
+      cell.stamp = in.read_raw<std::int64_t>();
+    T& value = cell.value.emplace();
+    if (from)
+      from->read(in, &value);
+    else
+      decode(in, value);
+  };
+  column.write_head = [](const row_column&, byte_writer& out, const std::byte* place) {
+    const Cell& cell = cell_at<Cell>(place);
+    out.write_raw(static_cast<std::uint8_t>(cell.value.has_value()));
+    if (!cell.value)
+      return;
+    if constexpr (timed)
+      out.write_raw(cell.stamp);
+    encode(out, *cell.value);
+  };
+  column.read_head = [](const row_column& how, byte_reader& in, std::byte* place) {
+    how.read(how, in, place, nullptr);
+  };
+  column.expire = [](const row_column& how, std::uint32_t, std::byte* place, std::int64_t now,
+                     row_entries*) {
+    if constexpr (timed) {
+      Cell& cell = cell_at<Cell>(place);
+      if (cell.value && how.life.is_expired(cell.stamp, now)) {
+        cell.value.reset();
+        return true;
+      }
+    }
+    return false;
+  };
+  return column;
+}
+
+} // namespace detail
+
+/// The column of a state that keeps one T per key.
+template <storable T>
+row_column make_value_column(std::string name, std::string kind, const state_options& options = {}) {
+  if (options.life.is_set())
+    return detail::make_value_column<T, timed_value_cell<T>>(std::move(name), std::move(kind), options);
+  return detail::make_value_column<T, value_cell<T>>(std::move(name), std::move(kind), options);
+}
+
+/// The column of rows that are one Row, always there: what reduce, aggregate and count keep per key.
+template <storable Row>
+row_column make_row_column(std::string name, std::string kind) {
+  row_column column =
+      detail::column_of_cells<Row>(std::move(name), std::move(kind), schema_of<Row>(), {});
+  column.is_empty = [](const std::byte*) { return false; };
+  column.write = [](const row_column&, byte_writer& out, const std::byte* place, std::int64_t) {
+    encode(out, detail::cell_at<Row>(place));
+  };
+  column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration*) {
+    decode(in, detail::cell_at<Row>(place));
+  };
+  column.write_head = [](const row_column& how, byte_writer& out, const std::byte* place) {
+    how.write(how, out, place, 0);
+  };
+  column.read_head = [](const row_column& how, byte_reader& in, std::byte* place) {
+    how.read(how, in, place, nullptr);
+  };
+  column.expire = [](const row_column&, std::uint32_t, std::byte*, std::int64_t, row_entries*) {
+    return false;
+  };
+  return column;
+}
+
+/// One value of a row, and the rules that reading and writing it follow. What value, reducing,
+/// aggregating and folding states are made of.
+template <class T>
+class value_place {
+ public:
+  value_place() = default;
+  value_place(row_cursor& cursor, std::size_t column, expiry life)
+      : cell_(cursor, column), life_(life) {}
+
+  /// The value as a reader sees it.
+  const std::optional<T>& read() const {
+    std::optional<T>& value = cell_.template get<value_cell<T>>().value;
+    if (life_.is_set()) [[unlikely]]
+      touch(value, life_.reading_refreshes());
+    return value;
+  }
+
+  /// The value for a writer, who leaves one there.
+  std::optional<T>& write() const {
+    std::optional<T>& value = cell_.template get<value_cell<T>>().value;
+    if (life_.is_set()) [[unlikely]] {
+      touch(value, false);
+      cell_.template get<timed_value_cell<T>>().stamp = cell_.cursor().now;
+    }
+    cell_.note_change();
+    return value;
+  }
+
+  void clear() const {
+    cell_.template get<value_cell<T>>().value.reset();
+    cell_.note_removal();
+  }
+
+ private:
+  void touch(std::optional<T>& value, bool refresh) const {
+    auto& cell = cell_.template get<timed_value_cell<T>>();
+    row_cursor& cursor = cell_.cursor();
+    cursor.to_clean = std::max(cursor.to_clean, life_.how().clean_per_access);
+    if (!value)
+      return;
+    if (life_.is_expired(cell.stamp, cursor.now)) {
+      if (life_.hides_expired()) {
+        value.reset();
+        cell_.note_removal();
+      }
+    } else if (refresh && cell.stamp != cursor.now) {
+      cell.stamp = cursor.now;
+      cell_.note_change();
+    }
+  }
+
+  row_cell cell_;
+  expiry life_;
+};
+
+} // namespace weir
