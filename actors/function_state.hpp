@@ -48,6 +48,7 @@ class process_state {
   template <class P>
   void open(P& how, const operator_context& context, const restored_state& restored) {
     clock_ = context.clock.get();
+    is_stored_ = context.is_stored;
     state_registry registry(cursor_, instance_, context.instance == 0);
     if constexpr (requires { how.open(registry); })
       how.open(registry);
@@ -91,7 +92,8 @@ class process_state {
 
   template <class P>
   void write(P& how, operator_snapshot& made) {
-    state_->write(made, now());
+    if (is_stored_)
+      state_->write(made, now());
     write_operator_state(how, instance_, made);
   }
 
@@ -105,6 +107,7 @@ class process_state {
   operator_states instance_;
   std::unique_ptr<state_type> state_;
   std::uint32_t clean_per_record_ = 0;
+  bool is_stored_ = true;
   bool needs_entries_ = false;
 };
 

@@ -1,8 +1,14 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <string>
+#include <thread>
 
 #include <sys/resource.h>
 
@@ -25,6 +31,7 @@ struct report {
   std::uint32_t checkpoints = 0;
   double checkpoint_ms_mean = 0;
   std::uint64_t checkpoint_bytes = 0;
+  std::uint64_t anonymous_mb = 0; ///< 0: not measured
 };
 
 /// Whether the fast remainder by `divisor` agrees with the processor's division, on numbers around
@@ -50,15 +57,53 @@ inline std::uint64_t peak_memory_mb() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) / 1024;
 }
 
+/// Watches the resident memory that no file is behind, ten times a second, from another thread.
+class memory_watch {
+ public:
+  memory_watch() : thread_([this] { watch(); }) {}
+  memory_watch(const memory_watch&) = delete;
+  memory_watch& operator=(const memory_watch&) = delete;
+  ~memory_watch() { stop(); }
+
+  /// The most that was seen. Ends the watch.
+  std::uint64_t largest_mb() {
+    stop();
+    return largest_;
+  }
+
+ private:
+  void stop() {
+    done_ = true;
+    if (thread_.joinable())
+      thread_.join();
+  }
+
+  void watch() {
+    do {
+      std::ifstream file("/proc/self/status");
+      for (std::string line; std::getline(file, line);)
+        if (line.starts_with("RssAnon:"))
+          largest_ = std::max(largest_, std::strtoull(line.c_str() + 8, nullptr, 10) / 1024);
+      for (int i = 0; i < 10 && !done_; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    } while (!done_);
+  }
+
+  std::atomic<bool> done_{false};
+  unsigned long long largest_ = 0;
+  std::thread thread_;
+};
+
 inline void print(const report& done) {
   using number = unsigned long long;
   std::printf("{\"system\":\"%s\",\"workload\":\"%s\",\"keys\":%llu,\"parallelism\":%u,\"n\":%llu,"
               "\"checksum\":\"%016llx\",\"seconds\":%.6f,\"rate\":%.0f,\"rss_mb\":%llu,"
+              "\"rss_anonymous_mb\":%llu,"
               "\"checkpoints\":%u,\"checkpoint_ms_mean\":%.3f,\"checkpoint_bytes\":%llu}\n",
               done.system.c_str(), done.what.name.c_str(), number{done.what.keys},
               done.parallelism, number{done.results.n}, number{done.results.checksum},
               done.seconds, static_cast<double>(records_in(done.what)) / done.seconds,
-              number{peak_memory_mb()}, done.checkpoints, done.checkpoint_ms_mean,
+              number{peak_memory_mb()}, number{done.anonymous_mb}, done.checkpoints, done.checkpoint_ms_mean,
               number{done.checkpoint_bytes});
 }
 

@@ -28,6 +28,11 @@ const std::map<std::string, weir::checkpoint_mode> modes{
     {"exactly-once", weir::checkpoint_mode::exactly_once},
     {"at-least-once", weir::checkpoint_mode::at_least_once}};
 
+const std::map<std::string, weir::state_backend> backends{
+    {"memory", weir::state_backend::memory},
+    {"directory", weir::state_backend::directory},
+    {"lmdb", weir::state_backend::lmdb}};
+
 /// A directory for one run's checkpoints, removed afterwards.
 class temporary_directory {
  public:
@@ -54,6 +59,11 @@ std::string duration_problem(const std::string& text) {
   return parsed ? std::string{} : parsed.failure().message;
 }
 
+std::string size_problem(const std::string& text) {
+  const auto parsed = weir::parse_size(text);
+  return parsed ? std::string{} : parsed.failure().message;
+}
+
 int fail(const std::string& reason) {
   std::fprintf(stderr, "weir_bench: %s\n", reason.c_str());
   return EXIT_FAILURE;
@@ -65,7 +75,7 @@ int main(int argc, char** argv) {
   report done;
   done.system = "weir";
   std::string interval;
-  std::string backend = "memory";
+  std::string cache_size;
   std::string directory;
   weir::job_config config;
   config.lowest_level = weir::log_level::warning;
@@ -80,7 +90,10 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--checkpoint-interval", interval, "Takes checkpoints, such as every 1s")
       ->check(duration_problem);
-  app.add_option("--backend", backend, "Where state is kept")->check(CLI::IsMember({"memory"}));
+  app.add_option("--backend", config.state.backend, "Where state is kept")
+      ->transform(CLI::CheckedTransformer(backends));
+  app.add_option("--cache-size", cache_size, "How much of state on disk is kept in memory, such as 64MiB")
+      ->check(size_problem);
   app.add_option("--mode", config.checkpoint.mode, "What checkpoints promise")
       ->transform(CLI::CheckedTransformer(modes));
   app.add_option("--dir", directory, "Where checkpoints are kept; without it, in a temporary place");
@@ -89,6 +102,8 @@ int main(int argc, char** argv) {
   done.what = with_defaults(done.what);
   done.parallelism = config.parallelism;
   weir::configure_log(config.lowest_level, config.format);
+  if (!cache_size.empty())
+    config.state.cache_size = *weir::parse_size(cache_size);
   std::unique_ptr<temporary_directory> temporary;
   if (!interval.empty()) {
     if (directory.empty())
@@ -99,6 +114,7 @@ int main(int argc, char** argv) {
   }
 
   const auto results = std::make_shared<shared_totals>();
+  memory_watch memory;
   const weir::topology topology = workloads.at(done.what.name)(done.what, results);
   const stopwatch time;
   auto started = weir::job::start(topology, config);
@@ -106,6 +122,7 @@ int main(int argc, char** argv) {
     return fail(started.failure().message);
   const weir::job_report ended = (*started)->wait();
   done.seconds = time.seconds();
+  done.anonymous_mb = memory.largest_mb();
   if (ended.what != weir::job_report::outcome::finished)
     return fail("the job did not finish: " + ended.failure);
 

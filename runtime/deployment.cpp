@@ -51,6 +51,7 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
   context.state = config.state;
   context.state.directory = working_directory(config);
   context.state.cache_size /= std::max(1u, keyed_instances(graph, plan));
+  context.is_stored = !config.checkpoint.directory.empty();
   context.allow_dropped_state = config.checkpoint.allow_dropped_state;
   context.clock = config.clock;
   return context;

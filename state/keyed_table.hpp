@@ -31,6 +31,8 @@ namespace weir {
 ///                and shrinking (halving when half as many slots would be half as full as that).
 template <class Key, class Rows>
 class keyed_table {
+  static_assert(alignof(Key) <= 64, "keyed state: a key is aligned to a cache line at most");
+
  public:
   /// A table for the key groups `range` of a job with `groups` key groups.
   keyed_table(key_group_range range, std::uint32_t groups, Rows rows = {})
@@ -126,8 +128,7 @@ class keyed_table {
     const segment& part = segment_of(hash);
     const std::byte* slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
     __builtin_prefetch(slot, 1);
-    if (64 % stride() != 0) // it may lie on two cache lines
-      __builtin_prefetch(slot + stride() - 1, 1);
+    __builtin_prefetch(slot + stride(), 1); // where the next probe is, and the end of a slot on two lines
   }
 
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
@@ -286,7 +287,7 @@ class keyed_table {
 
   [[gnu::noinline]] void rehash(segment& part, std::uint32_t capacity) {
     segment grown;
-    grown.slots = allocate_table(capacity * stride(), slot_alignment());
+    grown.slots = allocator_.allocate(capacity * stride());
     grown.mask = capacity - 1;
     grown.size = part.size;
     memory_ += capacity * stride();
@@ -304,7 +305,7 @@ class keyed_table {
   void free(segment& part) noexcept {
     if (part.slots) {
       const std::size_t size = (std::size_t{part.mask} + 1) * stride();
-      free_table(part.slots, size, slot_alignment());
+      allocator_.free(part.slots, size);
       memory_ -= size;
     }
   }
@@ -326,6 +327,7 @@ class keyed_table {
   Rows rows_;
   std::size_t row_offset_;
   std::size_t stride_;
+  table_memory allocator_;
   std::unique_ptr<segment[]> segments_;
   std::size_t size_ = 0;
   std::size_t memory_ = 0;

@@ -183,7 +183,10 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
     next_to_drain_ = setup.range.first;
   }
 
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_->write(made, 0); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override {
+    if (context().is_stored)
+      state_->write(made, 0);
+  }
 
   bool on_drain() override {
     const key_group_range range = state_->table().range();
