@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 
 namespace weir {
 

@@ -15,7 +15,7 @@
 
 #include <weir/base/hash.hpp>
 #include <weir/base/log.hpp>
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 
 namespace weir {
 
@@ -69,13 +69,6 @@ std::string utc_now() {
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%dT%H%M%S", &parts);
   return std::string(text) + '.' + padded(now.time_since_epoch().count() % 1000, 3) + 'Z';
-}
-
-int sync_directory(const std::string& path) {
-  const file_descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open() || ::fsync(directory.number()) != 0)
-    return errno;
-  return 0;
 }
 
 // Makes the directory and those above it, durably. Returns what errno would be.

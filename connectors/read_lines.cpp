@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 #include <weir/connectors/input_files.hpp>
 #include <weir/connectors/line_buffer.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <weir/base/clock.hpp>
 #include <weir/base/error.hpp>
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 
 namespace weir {
 

@@ -5,14 +5,17 @@
 
 #include <weir/base/log.hpp>
 #include <weir/snapshot/directory_lock.hpp>
-#include <weir/snapshot/lmdb_check.hpp>
+#include <weir/snapshot/files_checkpoint_store.hpp>
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
+#include <weir/snapshot/store_file.hpp>
 
 namespace weir {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* lmdb_name = "checkpoints.mdb";
 
 fs::path with_suffix(const fs::path& file, const char* suffix) {
   return file.string() + suffix;
@@ -43,48 +46,126 @@ status set_aside(const fs::path& file, const error& problem) {
   return {};
 }
 
+result<std::unique_ptr<checkpoint_store>> open_lmdb(directory_lock&& lock, const std::string& job,
+                                                    const checkpoint_config& config) {
+  const detail::lmdb_file file{config.directory / lmdb_name, config.map_size};
+  std::error_code code;
+  if (fs::exists(fs::symlink_status(file.path, code))) {
+    auto store = detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
+    if (store)
+      return store;
+    if (!config.discard || !is_replaceable(store.failure()))
+      return with_advice(store.failure(), file.path);
+    if (const status aside = set_aside(file.path, store.failure()); !aside)
+      return aside.failure();
+  }
+  if (const status created = detail::create_store_file(file, job); !created)
+    return created.failure();
+  return detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
+}
+
+/// Brings the newest checkpoint and the count of attempts from one store to another.
+status take_over(checkpoint_store& from, checkpoint_store& into) {
+  auto attempt = from.begin_attempt();
+  if (!attempt)
+    return std::move(attempt.failure());
+  if (status counted = into.continue_after(*attempt); !counted)
+    return counted;
+  const auto known = from.list();
+  const auto already = into.list();
+  if (!known || !already)
+    return known ? already.failure() : known.failure();
+  if (known->empty() || (!already->empty() && already->back().id >= known->back().id))
+    return {};
+  auto contents = from.load(known->back().id);
+  if (!contents)
+    return std::move(contents.failure());
+  std::vector<std::shared_ptr<const operator_snapshot>> operators;
+  for (operator_snapshot& part : contents->operators)
+    operators.push_back(std::make_shared<const operator_snapshot>(std::move(part)));
+  auto stored = into.store(contents->checkpoint, operators);
+  if (!stored)
+    return std::move(stored.failure());
+  log_info("took a checkpoint over from the other form of storage",
+           {{"checkpoint", stored->id.value}, {"bytes", stored->bytes}});
+  return {};
+}
+
+status remove_lmdb_file(const fs::path& directory) {
+  std::error_code code;
+  fs::remove(directory / lmdb_name, code);
+  if (code)
+    return error{errc::io, "cannot remove " + (directory / lmdb_name).string() + ": " + code.message()};
+  fs::remove(with_suffix(directory / lmdb_name, "-lock"), code);
+  return {};
+}
+
 } // namespace
+
+namespace detail {
+
+error missing_checkpoint(checkpoint_id id, const std::vector<checkpoint_id>& known, const fs::path& where) {
+  std::string there;
+  for (const checkpoint_id other : known)
+    there += (there.empty() ? "" : ", ") + to_string(other);
+  return {errc::invalid_setting,
+          "there is no checkpoint " + to_string(id) + " in " + where.string() +
+              (there.empty() ? "; it holds none: leave checkpoint.restore-from out"
+                             : "; it holds " + there +
+                                   ": set checkpoint.restore-from to one of them, or leave it out "
+                                   "to start from the newest")};
+}
+
+error with_older_checkpoint(error cause, std::optional<checkpoint_id> older) {
+  if (older)
+    cause.message += "; the next older complete checkpoint is " + to_string(*older) +
+                     ": start from it with checkpoint.restore-from = " + to_string(*older) +
+                     " (--checkpoint-restore-from " + to_string(*older) + ")";
+  else
+    cause.message += "; there is no older complete checkpoint: put a copy of the file in its place, "
+                     "or start from the beginning with checkpoint.discard (--checkpoint-discard)";
+  return cause;
+}
+
+} // namespace detail
 
 result<std::unique_ptr<checkpoint_store>> checkpoint_store::open(const std::string& job,
                                                                  const checkpoint_config& config) {
   if (config.directory.empty())
     return error{errc::invalid_setting,
-                 "checkpoint.directory is empty: checkpoints need a directory on a local disk"};
+                 "checkpoint.dir is empty: checkpoints need a directory"};
   std::error_code code;
   fs::create_directories(config.directory, code);
   if (code)
     return error{errc::io, "cannot create the checkpoint directory " + config.directory.string() +
                                ": " + code.message()};
-  result<directory_lock> lock = directory_lock::acquire(config.directory);
+  const bool in_files = config.storage == checkpoint_storage::files;
+  result<directory_lock> lock = directory_lock::acquire(config.directory, in_files);
   if (!lock)
     return lock.failure();
+  const bool has_lmdb = fs::exists(fs::symlink_status(config.directory / lmdb_name, code));
+  const bool has_files = detail::files_checkpoint_store::is_in(config.directory);
 
-  const detail::lmdb_file file{config.directory / "checkpoints.mdb", config.map_size};
-  bool exists = fs::exists(fs::symlink_status(file.path, code));
-  if (exists) {
-    const auto checked = detail::check_lmdb_file(file.path);
-    if (!checked && !(config.discard && is_replaceable(checked.failure())))
-      return with_advice(checked.failure(), file.path);
-    if (!checked) {
-      if (const status aside = set_aside(file.path, checked.failure()); !aside)
-        return aside.failure();
-      exists = false;
-    }
-  }
-  if (!exists)
-    if (const status created = detail::create_store_file(file, job); !created)
-      return created.failure();
-  auto store = detail::lmdb_checkpoint_store::open(std::move(*lock), file, job, config.retained);
-  if (store)
+  const auto open_files = [&](directory_lock held) {
+    return detail::files_checkpoint_store::open(std::move(held), config.directory, job, config.retained);
+  };
+  auto store = in_files ? open_files(std::move(*lock)) : open_lmdb(std::move(*lock), job, config);
+  if (!store || !(in_files ? has_lmdb : has_files))
     return store;
-  if (!config.discard || !is_replaceable(store.failure()))
-    return with_advice(store.failure(), file.path);
-
-  if (const status aside = set_aside(file.path, store.failure()); !aside)
-    return aside.failure();
-  checkpoint_config again = config;
-  again.discard = false;
-  return open(job, again);
+  auto other = in_files ? open_lmdb(directory_lock::none(), job, config)
+                        : open_files(directory_lock::none());
+  if (!other)
+    return other;
+  if (!config.discard)
+    if (const status taken = take_over(**other, **store); !taken)
+      return taken.failure();
+  if (const status cleared = (*other)->clear(); !cleared)
+    return cleared.failure();
+  other->reset();
+  if (in_files)
+    if (const status removed = remove_lmdb_file(config.directory); !removed)
+      return removed.failure();
+  return store;
 }
 
 } // namespace weir

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,8 @@ struct checkpoint_contents {
   std::vector<operator_snapshot> operators; ///< one per operator instance of the job that took it
 };
 
-/// The durable checkpoints of one job: an LMDB environment in the job's checkpoint directory, laid
-/// out as docs/format/checkpoint.md says.
+/// The durable checkpoints of one job, in the job's checkpoint directory as docs/format/checkpoint.md
+/// says: an LMDB environment, or a file for each.
 ///
 /// One process at a time owns the directory. The transaction that makes a checkpoint complete is the
 /// last one of it: it is there completely or not at all. Those past the retention count go with it.
@@ -44,7 +46,9 @@ struct checkpoint_contents {
 ///                64 MiB of what it writes is in memory twice.
 class checkpoint_store {
  public:
-  /// Opens or creates the store of `job` in config.directory. The structure of an existing file is
+  /// Opens or creates the store of `job` in config.directory, in the form that config.storage says. The
+  /// newest checkpoint that is there in the other form is taken over if it is newer than all in this
+  /// one, and the other form is removed. The structure of an existing file is
   /// checked before it is mapped, so that a torn file is an error and not a crash. With
   /// `config.discard`, a file that is damaged or of another version is set aside (renamed), and a
   /// new store begins; the checkpoints of a sound one are there until clear().
@@ -52,6 +56,9 @@ class checkpoint_store {
                                                         const checkpoint_config& config);
 
   virtual ~checkpoint_store() = default;
+
+  /// Counts attempts on from at least `last`.
+  virtual status continue_after(epoch last) = 0;
 
   /// Begins a new attempt at running the job: durably counts up and returns its epoch.
   virtual result<epoch> begin_attempt() = 0;
@@ -74,5 +81,16 @@ class checkpoint_store {
   /// Deletes all checkpoints. Attempts are counted on.
   virtual status clear() = 0;
 };
+
+namespace detail {
+
+/// What a store says of a checkpoint that is not there, with the ones that are.
+error missing_checkpoint(checkpoint_id id, const std::vector<checkpoint_id>& known,
+                         const std::filesystem::path& where);
+
+/// Adds what a user can do about a damaged checkpoint: start from the next older one, if there is any.
+error with_older_checkpoint(error cause, std::optional<checkpoint_id> older);
+
+} // namespace detail
 
 } // namespace weir

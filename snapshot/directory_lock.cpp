@@ -90,7 +90,7 @@ error refusal(const std::filesystem::path& directory, const owner& first) {
   const std::string place = "the checkpoint directory " + directory.string() + " is in use";
   const std::string advice =
       "; wait for it to end or stop it, or give this job a directory of its own "
-      "(checkpoint.directory)";
+      "(checkpoint.dir)";
   if (!first.is_known())
     return {errc::in_use, place + " by another process, which has not said which it is" + advice};
   if (first.is_this_process())
@@ -123,17 +123,19 @@ std::optional<std::string_view> detail::network_file_system(std::uint64_t type) 
   }
 }
 
-result<directory_lock> directory_lock::acquire(const std::filesystem::path& directory) {
+result<directory_lock> directory_lock::acquire(const std::filesystem::path& directory,
+                                               bool shared_storage) {
   struct statfs file_system {};
   if (::statfs(directory.c_str(), &file_system) != 0)
     return error{errc::io, "cannot use the checkpoint directory " + directory.string() + ": " +
                                errno_text(errno)};
-  if (const auto name = detail::network_file_system(static_cast<std::uint64_t>(file_system.f_type)))
+  const auto name = detail::network_file_system(static_cast<std::uint64_t>(file_system.f_type));
+  if (name && !shared_storage)
     return error{errc::invalid_setting,
                  "the checkpoint directory " + directory.string() +
                      " is on a network file system (" + std::string{*name} +
-                     "), where checkpoints would not be safe; set checkpoint.directory to a "
-                     "directory on a local disk"};
+                     "), where checkpoints would not be safe; set checkpoint.dir to a "
+                     "directory on a local disk, or state.backend to `directory`"};
 
   const std::filesystem::path file = directory / "owner";
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);

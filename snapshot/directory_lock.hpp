@@ -25,7 +25,12 @@ namespace weir {
 ///                that one that has just been killed has time to go.
 class directory_lock {
  public:
-  static result<directory_lock> acquire(const std::filesystem::path& directory);
+  /// `shared_storage`: a network file system is all right, because nothing is mapped.
+  static result<directory_lock> acquire(const std::filesystem::path& directory,
+                                        bool shared_storage = false);
+
+  /// Owns nothing: for a part of a program that runs under a lock that another part holds.
+  static directory_lock none() { return directory_lock{-1}; }
 
   directory_lock(directory_lock&& other) noexcept
       : descriptor_(std::exchange(other.descriptor_, -1)) {}

@@ -20,14 +20,16 @@ constexpr std::size_t largest_transaction = std::size_t{64} << 20;
 
 } // namespace
 
-result<std::unique_ptr<checkpoint_store>> lmdb_checkpoint_store::open(directory_lock lock,
+result<std::unique_ptr<checkpoint_store>> lmdb_checkpoint_store::open(directory_lock&& lock,
                                                                       lmdb_file file,
                                                                       const std::string& job,
                                                                       std::uint32_t retained) {
+  auto opened = store_file::open(file, job);
+  if (!opened)
+    return opened.failure();
   std::unique_ptr<lmdb_checkpoint_store> store{
       new lmdb_checkpoint_store{std::move(lock), std::move(file), job, retained}};
-  if (const status opened = store->ensure_open(); !opened)
-    return opened.failure();
+  store->opened_.emplace(std::move(*opened));
   return std::unique_ptr<checkpoint_store>{std::move(store)};
 }
 
@@ -54,7 +56,17 @@ result<lmdb_transaction> lmdb_checkpoint_store::begin_write() {
   return opened_->environment().begin_write();
 }
 
+status lmdb_checkpoint_store::continue_after(epoch last) {
+  if (const auto counted = count_attempt(last, false); !counted)
+    return counted.failure();
+  return {};
+}
+
 result<epoch> lmdb_checkpoint_store::begin_attempt() {
+  return count_attempt({}, true);
+}
+
+result<epoch> lmdb_checkpoint_store::count_attempt(epoch at_least, bool count_on) {
   auto transaction = begin_write();
   if (!transaction)
     return transaction.failure();
@@ -64,7 +76,11 @@ result<epoch> lmdb_checkpoint_store::begin_attempt() {
   if (record->size() != sizeof(epoch::rep))
     return error{errc::corrupt, file_.path.string() + " is damaged: its record \"attempt\" has " +
                                     std::to_string(record->size()) + " bytes"};
-  const epoch next = epoch{byte_reader{*record}.read_raw<epoch::rep>()}.next();
+  epoch next{byte_reader{*record}.read_raw<epoch::rep>()};
+  if (next < at_least)
+    next = at_least;
+  if (count_on)
+    next = next.next();
   byte_writer content;
   content.write_raw(next.value);
   status done = transaction->write(opened_->meta(), "attempt", sealed(content.view()));
@@ -102,24 +118,11 @@ result<checkpoint_contents> lmdb_checkpoint_store::load(checkpoint_id id) {
   if (!ids)
     return ids.failure();
   if (std::find(ids->begin(), ids->end(), id) == ids->end())
-    return missing(id, *ids);
+    return missing_checkpoint(id, *ids, file_.path);
   auto contents = reader.read_checkpoint(id);
   if (!contents)
     return damaged(id, std::move(contents.failure()), reader, *ids);
   return contents;
-}
-
-error lmdb_checkpoint_store::missing(checkpoint_id id,
-                                     const std::vector<checkpoint_id>& ids) const {
-  std::string there;
-  for (const checkpoint_id other : ids)
-    there += (there.empty() ? "" : ", ") + to_string(other);
-  return {errc::invalid_setting,
-          "there is no checkpoint " + to_string(id) + " in " + file_.path.string() +
-              (there.empty() ? "; it holds none: leave checkpoint.restore-from out"
-                             : "; it holds " + there +
-                                   ": set checkpoint.restore-from to one of them, or leave it out "
-                                   "to start from the newest")};
 }
 
 error lmdb_checkpoint_store::damaged(checkpoint_id id, error cause, store_reader& reader,
@@ -128,16 +131,11 @@ error lmdb_checkpoint_store::damaged(checkpoint_id id, error cause, store_reader
   cause.message = "checkpoint " + to_string(id) + " in " + file_.path.string() +
                   (is_foreign ? " was written by another version: " : " is damaged: ") +
                   cause.message;
-  for (auto older = ids.rbegin(); older != ids.rend(); ++older)
-    if (*older < id && reader.read_checkpoint(*older)) {
-      cause.message += "; the next older complete checkpoint is " + to_string(*older) +
-                       ": start from it with checkpoint.restore-from = " + to_string(*older) +
-                       " (--checkpoint-restore-from " + to_string(*older) + ")";
-      return cause;
-    }
-  cause.message += "; there is no older complete checkpoint: put a copy of the file in its place, "
-                   "or start from the beginning with checkpoint.discard (--checkpoint-discard)";
-  return cause;
+  std::optional<checkpoint_id> older;
+  for (auto at = ids.rbegin(); at != ids.rend() && !older; ++at)
+    if (*at < id && reader.read_checkpoint(*at))
+      older = *at;
+  return with_older_checkpoint(std::move(cause), older);
 }
 
 result<completed_checkpoint> lmdb_checkpoint_store::store(

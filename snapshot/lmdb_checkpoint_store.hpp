@@ -19,9 +19,11 @@ namespace weir::detail {
 ///         again, so that a disk that was full is no reason to start anew.
 class lmdb_checkpoint_store final : public checkpoint_store {
  public:
+  /// Takes the lock only if it succeeds.
   static result<std::unique_ptr<checkpoint_store>>
-  open(directory_lock lock, lmdb_file file, const std::string& job, std::uint32_t retained);
+  open(directory_lock&& lock, lmdb_file file, const std::string& job, std::uint32_t retained);
 
+  status continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
   result<std::vector<completed_checkpoint>> list() override;
   result<checkpoint_contents> load(checkpoint_id id) override;
@@ -39,9 +41,9 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   result<lmdb_transaction> begin_read();
   result<lmdb_transaction> begin_write();
   status ensure_open();
+  result<epoch> count_attempt(epoch at_least, bool count_on);
   status check_number(checkpoint_id id);
   void drop_unfinished();
-  error missing(checkpoint_id id, const std::vector<checkpoint_id>& ids) const;
   error damaged(checkpoint_id id, error cause, store_reader& reader,
                 const std::vector<checkpoint_id>& ids) const;
   result<completed_checkpoint>

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <weir/base/bytes.hpp>
+#include <weir/base/file_descriptor.hpp>
 #include <weir/base/units.hpp>
 #include <weir/snapshot/lmdb_check.hpp>
 #include <weir/snapshot/store_format.hpp>
@@ -15,19 +16,6 @@
 namespace weir::detail {
 
 namespace {
-
-status sync_directory(const std::filesystem::path& directory) {
-  const int descriptor =
-      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int number = errno;
-  if (descriptor >= 0)
-    ::close(descriptor);
-  if (!synced)
-    return error{errc::io, "cannot make the files of " + directory.string() +
-                               " durable: " + errno_text(number)};
-  return {};
-}
 
 bool read_fully(int descriptor, std::uint64_t offset, char* out, std::size_t size) {
   while (size > 0) {
@@ -67,7 +55,7 @@ status check_identity(lmdb_transaction& transaction, lmdb_database meta, const l
       return error{errc::state_mismatch,
                    path + " holds the checkpoints of job " + in_quotes(name) +
                        ", and this is job " + in_quotes(job) +
-                       "; give this job a directory of its own (checkpoint.directory), or its old "
+                       "; give this job a directory of its own (checkpoint.dir), or its old "
                        "name"};
   } catch (const malformed_bytes& problem) {
     return error{errc::corrupt, path +
@@ -196,7 +184,9 @@ status create_store_file(const lmdb_file& file, const std::string& job) {
   std::filesystem::rename(draft_file.path, file.path, code);
   if (code)
     return error{errc::io, "cannot create " + file.path.string() + ": " + code.message()};
-  return sync_directory(file.path.parent_path());
+  if (const int cause = sync_directory(file.path.parent_path().string()); cause != 0)
+    return file_error(errc::io, "make durable", file.path.parent_path().string(), cause);
+  return {};
 }
 
 } // namespace weir::detail

@@ -88,7 +88,9 @@ result<bytes> store_reader::read_blob(const blob_reference& blob) {
   return content;
 }
 
-result<operator_snapshot> store_reader::read_operator(stored_operator& from) {
+namespace {
+
+result<operator_snapshot> read_operator(const stored_operator& from, const blob_function& read_blob) {
   const std::string of_operator =
       " of operator " + in_quotes(from.uid) + ", instance " + std::to_string(from.instance);
   operator_snapshot into;
@@ -115,18 +117,24 @@ result<operator_snapshot> store_reader::read_operator(stored_operator& from) {
   return into;
 }
 
-result<checkpoint_contents> store_reader::read_checkpoint(checkpoint_id id) {
-  auto description = read_manifest(id);
-  if (!description)
-    return description.failure();
-  checkpoint_contents contents{description->checkpoint, {}};
-  for (stored_operator& part : description->operators) {
-    auto snapshot = read_operator(part);
+} // namespace
+
+result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob) {
+  checkpoint_contents contents{description.checkpoint, {}};
+  for (const stored_operator& part : description.operators) {
+    auto snapshot = read_operator(part, read_blob);
     if (!snapshot)
       return snapshot.failure();
     contents.operators.push_back(std::move(*snapshot));
   }
   return contents;
+}
+
+result<checkpoint_contents> store_reader::read_checkpoint(checkpoint_id id) {
+  const auto description = read_manifest(id);
+  if (!description)
+    return description.failure();
+  return read_contents(*description, [this](const blob_reference& blob) { return read_blob(blob); });
 }
 
 } // namespace weir::detail

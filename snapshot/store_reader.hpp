@@ -1,11 +1,18 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include <weir/snapshot/manifest.hpp>
 #include <weir/snapshot/store_file.hpp>
 
 namespace weir::detail {
+
+/// Reads and verifies the content of a blob.
+using blob_function = std::function<result<bytes>(const blob_reference&)>;
+
+/// Puts a checkpoint together. The errors name the part.
+result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob);
 
 /// Reads manifests and checkpoints in one transaction, and verifies what it reads.
 ///
@@ -23,7 +30,6 @@ class store_reader {
   result<checkpoint_contents> read_checkpoint(checkpoint_id id);
 
  private:
-  result<operator_snapshot> read_operator(stored_operator& from);
   result<bytes> read_blob(const blob_reference& blob);
 
   lmdb_transaction& transaction_;

@@ -12,7 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 
 #include "actors/source_run.hpp"
 

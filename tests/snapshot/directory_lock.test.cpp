@@ -63,7 +63,7 @@ TEST_CASE("a second process is refused and told who the first is") {
   CHECK(has(problem, "process " + std::to_string(first.pid())));
   CHECK(has(problem, "child process: owns a directory")); // its command line
   CHECK(has(problem, "since 20"));
-  CHECK(has(problem, "checkpoint.directory"));
+  CHECK(has(problem, "checkpoint.dir"));
 
   first.kill();
   CHECK(directory_lock::acquire(directory.path()));

@@ -21,19 +21,23 @@ namespace {
 } // namespace
 
 void in_every_mode(const std::function<void(const job_mode&)>& check) {
+  constexpr state_backend backends[] = {state_backend::memory, state_backend::directory,
+                                        state_backend::lmdb};
   std::uint32_t seed = 1;
   for (const std::uint32_t batch_size : {1u, 1024u})
     for (const bool chaining : {true, false})
       for (const std::uint32_t parallelism : {1u, 2u, 3u})
-        for (const bool killed : {false, true}) {
-          const job_mode mode{batch_size, chaining, parallelism, killed, seed++};
-          CAPTURE(mode.batch_size);
-          CAPTURE(mode.chaining);
-          CAPTURE(mode.parallelism);
-          CAPTURE(mode.killed);
-          CAPTURE(mode.seed);
-          check(mode);
-        }
+        for (const bool killed : {false, true})
+          for (const state_backend backend : backends) {
+            const job_mode mode{batch_size, chaining, parallelism, killed, backend, seed++};
+            CAPTURE(mode.batch_size);
+            CAPTURE(mode.chaining);
+            CAPTURE(mode.parallelism);
+            CAPTURE(mode.killed);
+            CAPTURE(static_cast<int>(mode.backend));
+            CAPTURE(mode.seed);
+            check(mode);
+          }
 }
 
 void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims) {
@@ -47,6 +51,9 @@ void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::str
   config.checkpoint.directory = directory / "checkpoints";
   config.checkpoint.interval = 2ms;
   config.checkpoint.map_size = std::uint64_t{1} << 28;
+  config.state.backend = mode.backend;
+  config.state.map_size = std::uint64_t{1} << 28;
+  config.state.cache_size = std::uint64_t{1} << 16; // far too small: rows come and go
   config.restart.strategy = restart_kind::fixed_delay;
   config.restart.delay = 1ms;
 

@@ -1,7 +1,9 @@
-#include <weir/connectors/file_descriptor.hpp>
+#include <weir/base/file_descriptor.hpp>
 
+#include <cerrno>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace weir {
@@ -13,6 +15,12 @@ void file_descriptor::close() noexcept {
 
 void fail(const error& cause) {
   throw std::runtime_error(cause.message);
+}
+
+int sync_directory(const std::string& path) {
+  const file_descriptor directory(
+      ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return directory.is_open() && ::fsync(directory.number()) == 0 ? 0 : errno;
 }
 
 error file_error(errc code, const std::string& doing, const std::string& path, int number) {

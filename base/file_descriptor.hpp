@@ -38,6 +38,10 @@ class file_descriptor {
 /// Throws std::runtime_error with the message.
 [[noreturn]] void fail(const error& cause);
 
+/// Makes a directory's entries durable: files made, renamed and removed in it. An empty path is the
+/// working directory. Returns what errno would be.
+int sync_directory(const std::string& path);
+
 /// "cannot open file 'a.txt': Permission denied (errno 13)"
 error file_error(errc code, const std::string& doing, const std::string& path, int number);
 

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/error.hpp>
+#include <weir/base/file_descriptor.hpp>
+#include <weir/snapshot/manifest.hpp>
+#include <weir/snapshot/store_draft.hpp>
+
+namespace weir::detail {
+
+/// One checkpoint as one file: the blobs, an index of where they are, the manifest. It does not change
+/// once it has its name.
+///
+/// Thread safety: one thread at a time.
+class checkpoint_file {
+ public:
+  /// Opens a file and reads its index and manifest.
+  ///
+  /// Errors: corrupt, wrong_version, io; the messages name the file. Nothing is changed.
+  static result<checkpoint_file> open(const std::filesystem::path& path);
+
+  /// The name of the job that wrote it.
+  const std::string& job() const noexcept { return job_; }
+  const manifest& content() const noexcept { return manifest_; }
+
+  /// Reads and verifies a blob. The error gives the reason alone.
+  result<bytes> read_blob(const blob_reference& blob) const;
+
+ private:
+  checkpoint_file(std::filesystem::path path, file_descriptor file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+
+  result<bytes> read(std::uint64_t offset, std::uint64_t size) const;
+  result<bytes> read_sealed(std::uint64_t offset, std::uint64_t end, const char* name) const;
+  status read_description();
+
+  std::filesystem::path path_;
+  file_descriptor file_;
+  std::string job_;
+  manifest manifest_;
+  std::map<std::string, std::uint64_t, std::less<>> offsets_; // of blobs, by their keys
+};
+
+/// Writes a checkpoint to a file of another name, makes it durable, and then gives it its name.
+///
+/// Errors: capacity on a full disk, io, and those of reading the draft's parts. Nothing is left then.
+result<completed_checkpoint> write_checkpoint_file(const std::filesystem::path& path,
+                                                   const std::string& job, store_draft& draft);
+
+} // namespace weir::detail

@@ -1,0 +1,234 @@
+#include <weir/snapshot/files_checkpoint_store.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/log.hpp>
+#include <weir/base/units.hpp>
+#include <weir/snapshot/store_draft.hpp>
+#include <weir/snapshot/store_format.hpp>
+#include <weir/snapshot/store_reader.hpp>
+
+namespace weir::detail {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view prefix = "checkpoint-";
+constexpr std::string_view suffix = ".weir";
+constexpr std::size_t digits = 20;
+
+std::optional<checkpoint_id> id_of(const std::string& name) {
+  if (!name.starts_with(prefix) || !name.ends_with(suffix) ||
+      name.size() != prefix.size() + digits + suffix.size())
+    return std::nullopt;
+  std::uint64_t number = 0;
+  const char* first = name.data() + prefix.size();
+  const auto [end, code] = std::from_chars(first, first + digits, number);
+  if (code != std::errc{} || end != first + digits)
+    return std::nullopt;
+  return checkpoint_id{number};
+}
+
+template <class Use>
+void for_each_name(const fs::path& directory, Use&& use) {
+  std::error_code ignored;
+  for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end; at.increment(ignored))
+    use(at->path().filename().string());
+}
+
+bool is_unfinished(const std::string& name) {
+  return name.starts_with(std::string(".") + std::string(prefix)) && name.ends_with(".new");
+}
+
+status sync(const fs::path& directory) {
+  if (const int cause = sync_directory(directory.string()); cause != 0)
+    return file_error(errc::io, "make durable", directory.string(), cause);
+  return {};
+}
+
+} // namespace
+
+bool files_checkpoint_store::is_in(const fs::path& directory) {
+  bool found = false;
+  for_each_name(directory, [&](const std::string& name) { found = found || id_of(name); });
+  return found;
+}
+
+result<std::unique_ptr<checkpoint_store>>
+files_checkpoint_store::open(directory_lock lock, const fs::path& directory, const std::string& job,
+                             std::uint32_t retained) {
+  for_each_name(directory, [&](const std::string& name) {
+    std::error_code ignored;
+    if (is_unfinished(name))
+      fs::remove(directory / name, ignored);
+  });
+  std::unique_ptr<files_checkpoint_store> store(
+      new files_checkpoint_store(std::move(lock), directory, job, retained));
+  if (const auto attempt = store->read_attempt(); !attempt)
+    return attempt.failure();
+  for (const checkpoint_id id : store->ids())
+    if (const auto file = checkpoint_file::open(store->path_of(id)); file && file->job() != job)
+      return error{errc::state_mismatch,
+                   store->path_of(id).string() + " is a checkpoint of job " + in_quotes(file->job()) +
+                       ", and this is job " + in_quotes(job) +
+                       "; give this job a directory of its own (checkpoint.dir), or its old name"};
+  return std::unique_ptr<checkpoint_store>(std::move(store));
+}
+
+fs::path files_checkpoint_store::path_of(checkpoint_id id) const {
+  std::string number = std::to_string(id.value);
+  number.insert(0, digits - number.size(), '0');
+  return directory_ / (std::string(prefix) + number + std::string(suffix));
+}
+
+std::vector<checkpoint_id> files_checkpoint_store::ids() const {
+  std::vector<checkpoint_id> found;
+  for_each_name(directory_, [&](const std::string& name) {
+    if (const auto id = id_of(name))
+      found.push_back(*id);
+  });
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+result<epoch> files_checkpoint_store::read_attempt() const {
+  const fs::path path = directory_ / "attempt";
+  std::ifstream file(path, std::ios::binary);
+  if (!file.is_open()) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored))
+      return epoch{};
+    return file_error(errc::io, "read", path.string(), errno);
+  }
+  const std::string value{std::istreambuf_iterator<char>(file), {}};
+  const auto content = unsealed(value);
+  if (!content || content->size() != sizeof(epoch::rep))
+    return error{errc::corrupt, path.string() + " is damaged: it counts the job's attempts. Put a copy of "
+                                                "it in its place, or remove it together with the checkpoints"};
+  return epoch{byte_reader(*content).read_raw<epoch::rep>()};
+}
+
+status files_checkpoint_store::write_attempt(epoch attempt) {
+  byte_writer content;
+  content.write_raw(attempt.value);
+  const std::string value = sealed(content.view());
+  const fs::path unfinished = directory_ / ".checkpoint-attempt.new";
+  const file_descriptor file(
+      ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.is_open() ||
+      ::write(file.number(), value.data(), value.size()) != static_cast<ssize_t>(value.size()) ||
+      ::fsync(file.number()) != 0 || ::rename(unfinished.c_str(), (directory_ / "attempt").c_str()) != 0)
+    return file_error(errno == ENOSPC ? errc::capacity : errc::io, "write", unfinished.string(), errno);
+  return sync(directory_);
+}
+
+status files_checkpoint_store::continue_after(epoch last) {
+  const auto attempt = read_attempt();
+  if (!attempt)
+    return attempt.failure();
+  return *attempt < last ? write_attempt(last) : status{};
+}
+
+result<epoch> files_checkpoint_store::begin_attempt() {
+  const auto attempt = read_attempt();
+  if (!attempt)
+    return attempt;
+  if (const status written = write_attempt(attempt->next()); !written)
+    return written.failure();
+  return attempt->next();
+}
+
+result<std::vector<completed_checkpoint>> files_checkpoint_store::list() {
+  std::vector<completed_checkpoint> found;
+  for (const checkpoint_id id : ids()) {
+    completed_checkpoint& checkpoint = found.emplace_back();
+    if (const auto file = checkpoint_file::open(path_of(id)))
+      checkpoint = file->content().checkpoint;
+    checkpoint.id = id;
+  }
+  return found;
+}
+
+result<checkpoint_contents> files_checkpoint_store::load(checkpoint_id id) {
+  const auto read = [this](checkpoint_id which) -> result<checkpoint_contents> {
+    const auto file = checkpoint_file::open(path_of(which));
+    if (!file)
+      return file.failure();
+    auto contents = read_contents(file->content(),
+                                  [&](const blob_reference& blob) { return file->read_blob(blob); });
+    if (!contents)
+      return in_context(path_of(which).string() + " is damaged", std::move(contents.failure()));
+    return contents;
+  };
+  const std::vector<checkpoint_id> known = ids();
+  if (std::find(known.begin(), known.end(), id) == known.end())
+    return missing_checkpoint(id, known, directory_);
+  auto contents = read(id);
+  if (contents)
+    return contents;
+  std::optional<checkpoint_id> older;
+  for (auto at = known.rbegin(); at != known.rend() && !older; ++at)
+    if (*at < id && read(*at))
+      older = *at;
+  return with_older_checkpoint(std::move(contents.failure()), older);
+}
+
+result<completed_checkpoint> files_checkpoint_store::store(
+    completed_checkpoint checkpoint,
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
+  const std::string what = "checkpoint " + to_string(checkpoint.id) + " could not be stored";
+  const std::vector<checkpoint_id> known = ids();
+  if (!known.empty() && checkpoint.id <= known.back())
+    return error{errc::checkpoint, what + ": its number must be above " + to_string(known.back()) +
+                                       ", that of the newest in " + directory_.string()};
+  auto draft = store_draft::make(checkpoint, operators);
+  if (!draft)
+    return in_context(what, std::move(draft.failure()));
+  auto written = write_checkpoint_file(path_of(checkpoint.id), job_, *draft);
+  if (!written)
+    return in_context(what, std::move(written.failure()));
+  expire();
+  return written;
+}
+
+// The new checkpoint is complete, so that failing to delete an old one is no failure of it.
+void files_checkpoint_store::expire() {
+  const std::vector<checkpoint_id> known = ids();
+  std::uint32_t kept = 0;
+  for (auto id = known.rbegin(); id != known.rend(); ++id) {
+    if (kept < retained_) {
+      kept += checkpoint_file::open(path_of(*id)).has_value();
+      continue;
+    }
+    if (const status removed = remove(*id); !removed)
+      log_warning("an old checkpoint is left", {{"problem", removed.failure().message}});
+  }
+}
+
+status files_checkpoint_store::remove(checkpoint_id id) {
+  std::error_code code;
+  fs::remove(path_of(id), code);
+  if (code)
+    return error{errc::io, "cannot remove " + path_of(id).string() + ": " + code.message()};
+  return {};
+}
+
+status files_checkpoint_store::clear() {
+  for (const checkpoint_id id : ids())
+    if (status removed = remove(id); !removed)
+      return removed;
+  return sync(directory_);
+}
+
+} // namespace weir::detail
