@@ -10,10 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include <weir/actors/operators/connect.hpp>
 #include <weir/actors/operators/filter.hpp>
 #include <weir/actors/operators/flat_map.hpp>
-#include <weir/actors/operators/keyed_fold.hpp>
 #include <weir/actors/operators/map.hpp>
 #include <weir/actors/operators/process.hpp>
 #include <weir/actors/operators/sink.hpp>
@@ -26,10 +24,16 @@ template <record T>
 class stream;
 template <class Key, record T, class KeyOf>
 class keyed_stream;
+template <record T>
+class broadcast_stream;
 template <record A, record B>
 class connected_stream;
+template <record A, record B>
+class broadcast_connected_stream;
 template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream;
+template <class Key, record A, class KeyOfA, record B>
+class keyed_broadcast_stream;
 
 namespace detail {
 
@@ -59,6 +63,20 @@ std::uint32_t add_operator(topology_graph& graph, operator_node node);
 void add_edges(topology_graph& graph, const std::vector<stream_origin>& from, std::uint32_t to,
                std::uint32_t input, partitioning how, const std::string& key_type,
                const exchange_factory& make);
+
+/// An operator with one output, as it is declared on a stream.
+template <record Out, class Make>
+operator_node make_node(std::string name, const char* kind, std::uint32_t inputs, bool is_keyed,
+                        Make make) {
+  operator_node node;
+  node.name = std::move(name);
+  node.kind = kind;
+  node.inputs = inputs;
+  node.is_keyed = is_keyed;
+  node.make = std::move(make);
+  node.outputs = {type_name<Out>()};
+  return node;
+}
 
 template <class Op>
 constexpr bool blocks = requires { requires Op::blocks; };
@@ -215,11 +233,20 @@ class stream : public operator_settings<stream<T>> {
     return connected_stream<T, U>(*this, other);
   }
 
+  /// This stream and a broadcast one, for an operator whose instances all see the records of the other
+  /// and keep broadcast state; see weir::broadcast_process_function.
+  template <record U>
+  broadcast_connected_stream<T, U> connect(const broadcast_stream<U>& other) const {
+    return broadcast_connected_stream<T, U>(*this, other);
+  }
+
   /// Divides the records evenly among the instances of the next operator.
   stream<T> rebalance() const { return partitioned(partitioning::rebalance); }
 
   /// Gives every record to every instance of the next operator.
-  stream<T> broadcast() const { return partitioned(partitioning::broadcast); }
+  broadcast_stream<T> broadcast() const {
+    return broadcast_stream<T>(partitioned(partitioning::broadcast));
+  }
 
   /// Ends the stream in a function, a class or a two-phase-commit sink; see weir::sink.
   template <class S>
@@ -279,197 +306,23 @@ class stream : public operator_settings<stream<T>> {
 
   template <record Out, class Make>
   stream<Out> add(std::string name, const char* kind, Make make) const {
-    operator_node node = describe(std::move(name), kind, std::move(make));
-    node.outputs = {type_name<Out>()};
-    return stream<Out>(this->graph_, add_node(std::move(node)), 0);
+    return stream<Out>(
+        this->graph_,
+        add_node(detail::make_node<Out>(std::move(name), kind, 1, false, std::move(make))), 0);
   }
 
   std::vector<detail::stream_origin> origins_;
   partitioning how_ = partitioning::forward;
 };
 
-/// A stream divided by key: operators on it keep state for each key.
-template <class Key, record T, class KeyOf>
-class keyed_stream {
+/// A stream of which every instance of the next operator gets every record.
+template <record T>
+class broadcast_stream : public stream<T> {
  public:
-  using key_type = Key;
-
-  keyed_stream(stream<T> records, KeyOf key_of)
-      : records_(std::move(records)), key_of_(std::move(key_of)) {}
-
-  /// Combines the records of each key into one: `T f(const T& so_far, const T& next)`.
-  template <class F>
-  auto reduce(std::string name, F f, emit when = emit::updates) const {
-    static_assert(reduce_function<F, T>,
-                  "reduce: expected a function T(const T& so_far, const T& next)");
-    static_assert(storable<T>, "reduce: the record must be storable: give it a cereal serialize");
-    return fold(std::move(name), reduce_fold<T, F>{std::move(f)}, when);
-  }
-
-  /// Puts the records of each key into an accumulator; see weir::aggregator.
-  template <class A>
-  auto aggregate(std::string name, A how, emit when = emit::updates) const {
-    static_assert(aggregator<A, T>,
-                  "aggregate: expected a class with a default-constructible `accumulator`, `void "
-                  "add(accumulator&, const T&) const` and `Out result(const accumulator&) const`");
-    static_assert(storable<typename A::accumulator>,
-                  "aggregate: the accumulator must be storable: give it a cereal serialize");
-    return fold(std::move(name), aggregate_fold<A>{std::move(how)}, when);
-  }
-
-  /// Counts the records of each key.
-  stream<counted<Key>> count(std::string name, emit when = emit::updates) const {
-    return fold(std::move(name), count_fold{}, when);
-  }
-
-  /// A class with state for each key; see weir::process_function.
-  template <class P>
-  auto process(std::string name, P how) const {
-    static_assert(process_function<P, T, keyed_context<Key>>,
-                  "process: expected a class with `using output = ...` and `void process(const T&, "
-                  "weir::keyed_context<Key>&, weir::emitter<output>&)`");
-    using op = keyed_process_operator<T, KeyOf, P>;
-    return add<typename P::output>(
-        std::move(name), "process",
-        [key_of = key_of_, how] { return std::make_unique<op>(key_of, how); });
-  }
-
-  /// This stream and another one with the same kind of key, for an operator with two inputs and
-  /// state that both share.
-  template <record U, class KeyOfU>
-  connected_keyed_stream<Key, T, KeyOf, U, KeyOfU>
-  connect(const keyed_stream<Key, U, KeyOfU>& other) const {
-    return {*this, other};
-  }
-
-  const stream<T>& records() const { return records_; }
-  const KeyOf& key_of() const { return key_of_; }
-
- private:
-  template <class Fold>
-  auto fold(std::string name, Fold how, emit when) const {
-    using op = keyed_fold_operator<T, KeyOf, Fold>;
-    return add<typename op::output_type>(
-        std::move(name), Fold::kind,
-        [key_of = key_of_, how, when] { return std::make_unique<op>(key_of, how, when); });
-  }
-
-  template <record Out, class Make>
-  stream<Out> add(std::string name, const char* kind, Make make) const {
-    operator_node node;
-    node.name = std::move(name);
-    node.kind = kind;
-    node.inputs = 1;
-    node.is_keyed = true;
-    node.make = std::move(make);
-    node.outputs = {type_name<Out>()};
-    const std::uint32_t added = detail::add_operator(*records_.graph(), std::move(node));
-    records_.connect_by_key(added, 0, key_of_);
-    return stream<Out>(records_.graph(), added, 0);
-  }
-
-  stream<T> records_;
-  KeyOf key_of_;
-};
-
-/// Two streams of different types, for operators with two inputs.
-template <record A, record B>
-class connected_stream {
- public:
-  connected_stream(stream<A> first, stream<B> second)
-      : first_(std::move(first)), second_(std::move(second)) {}
-
-  /// `Out f(const A&)` for the records of the first stream, `Out g(const B&)` for the second.
-  template <class F, class G>
-  auto map(std::string name, F f, G g) const {
-    static_assert(map_function<F, A> && map_function<G, B>,
-                  "connect, map: expected functions Out(const A&) and Out(const B&)");
-    using out = map_output<F, A>;
-    static_assert(std::same_as<out, map_output<G, B>>,
-                  "connect, map: expected both functions to return the same type");
-    return flat_map(
-        std::move(name), [f](A a, emitter<out>& emit_to) mutable { emit_to(f(std::move(a))); },
-        [g](B b, emitter<out>& emit_to) mutable { emit_to(g(std::move(b))); });
-  }
-
-  /// `void f(const A&, emitter<Out>&)` and `void g(const B&, emitter<Out>&)`.
-  template <class F, class G>
-  auto flat_map(std::string name, F f, G g) const {
-    static_assert(flat_map_function<F, A> && flat_map_function<G, B>,
-                  "connect, flat_map: expected functions void(const A&, weir::emitter<Out>&) and "
-                  "void(const B&, weir::emitter<Out>&)");
-    using out = flat_map_output_t<F>;
-    static_assert(std::same_as<out, flat_map_output_t<G>>,
-                  "connect, flat_map: expected both functions to emit the same type");
-    using op = connected_flat_map_operator<A, B, out, F, G>;
-    return add<out>(std::move(name), "flat_map", [f, g] { return std::make_unique<op>(f, g); });
-  }
-
-  /// A class with `process_first` and `process_second`; see weir::co_process_function.
-  template <class P>
-  auto process(std::string name, P how) const {
-    static_assert(co_process_function<P, A, B, process_context>,
-                  "connect, process: expected a class with `using output = ...`, `void "
-                  "process_first(const A&, weir::process_context&, weir::emitter<output>&)` and "
-                  "process_second the same for B");
-    using op = connected_process_operator<A, B, P>;
-    return add<typename P::output>(std::move(name), "process",
-                                   [how] { return std::make_unique<op>(how); });
-  }
-
- private:
-  template <record Out, class Make>
-  stream<Out> add(std::string name, const char* kind, Make make) const {
-    operator_node node;
-    node.name = std::move(name);
-    node.kind = kind;
-    node.inputs = 2;
-    node.make = std::move(make);
-    node.outputs = {type_name<Out>()};
-    const std::uint32_t added = detail::add_operator(*first_.graph(), std::move(node));
-    first_.connect_to(added, 0);
-    second_.connect_to(added, 1);
-    return stream<Out>(first_.graph(), added, 0);
-  }
-
-  stream<A> first_;
-  stream<B> second_;
-};
-
-/// Two streams with the same kind of key, for an operator whose state both share.
-template <class Key, record A, class KeyOfA, record B, class KeyOfB>
-class connected_keyed_stream {
- public:
-  connected_keyed_stream(keyed_stream<Key, A, KeyOfA> first, keyed_stream<Key, B, KeyOfB> second)
-      : first_(std::move(first)), second_(std::move(second)) {}
-
-  /// A class with `process_first` and `process_second`; see weir::co_process_function.
-  template <class P>
-  auto process(std::string name, P how) const {
-    static_assert(co_process_function<P, A, B, keyed_context<Key>>,
-                  "connect, process: expected a class with `using output = ...`, `void "
-                  "process_first(const A&, weir::keyed_context<Key>&, weir::emitter<output>&)` and "
-                  "process_second the same for B");
-    using op = connected_keyed_process_operator<A, KeyOfA, B, KeyOfB, P>;
-    operator_node node;
-    node.name = std::move(name);
-    node.kind = "process";
-    node.inputs = 2;
-    node.is_keyed = true;
-    node.make = [a = first_.key_of(), b = second_.key_of(), how] {
-      return std::make_unique<op>(a, b, how);
-    };
-    node.outputs = {type_name<typename P::output>()};
-    const auto& graph = first_.records().graph();
-    const std::uint32_t added = detail::add_operator(*graph, std::move(node));
-    first_.records().connect_by_key(added, 0, first_.key_of());
-    second_.records().connect_by_key(added, 1, second_.key_of());
-    return stream<typename P::output>(graph, added, 0);
-  }
-
- private:
-  keyed_stream<Key, A, KeyOfA> first_;
-  keyed_stream<Key, B, KeyOfB> second_;
+  explicit broadcast_stream(stream<T> records) : stream<T>(std::move(records)) {}
 };
 
 } // namespace weir
+
+#include <weir/runtime/connected_stream.hpp>
+#include <weir/runtime/keyed_stream.hpp>

@@ -14,6 +14,24 @@ expect() { # WHAT: compares the files `got` and `want`
   echo "ok: $1"
 }
 
+# Sends standard input to a port of this machine, as soon as somebody listens there.
+send() { # PORT
+  for _ in $(seq 400); do (: > "/dev/tcp/127.0.0.1/$1") 2> /dev/null && break; sleep 0.05; done
+  cat > "/dev/tcp/127.0.0.1/$1"
+}
+
+wait_for_lines() { # NUMBER
+  for _ in $(seq 400); do [ "$(wc -l < got)" -ge "$1" ] && return; sleep 0.05; done
+  echo "FAILED: expected $1 lines, found:"; cat got; exit 1
+}
+
+stop() { # PID: as a user does, with a last checkpoint
+  kill -TERM "$1"
+  wait "$1" || { echo "FAILED: it ended with $?"; exit 1; }
+}
+
+port=$((20000 + RANDOM % 10000))
+
 case "$2" in
 word_count)
   mkdir in
@@ -58,6 +76,75 @@ exactly_once_pipeline)
   grep -q "failing on purpose" log || { echo "FAILED: nothing failed"; cat log; exit 1; }
   cat failing/part-* | sort > got
   expect "the same sums with $(grep -c 'job failed' log) failures on the way"
+  ;;
+average)
+  printf 'kitchen 20\nhall 18\nkitchen 22\nnot a reading\nkitchen 24.0\nhall 19\nhall warm\n' > in.txt
+  "$bin/average" --input in.txt 2> log > got
+  printf 'kitchen 20.000000\nhall 18.000000\nkitchen 21.000000\nkitchen 22.000000\nhall 18.500000\n' > want
+  expect "the running mean of each sensor"
+  ;;
+login_check)
+  printf '%s\n' '1 ann 10.0.0.1 Oslo 08:00' '2 bob 10.0.0.2 Rome 08:05' '1 ann 10.0.0.1 Oslo 09:00' \
+    '2 bob 10.7.0.9 Lima 09:01' 'no login' '1 ann 10.0.0.1 Oslo 10:00' '2 bob 10.7.0.9 Lima 10:30' > in.txt
+  "$bin/login_check" --input in.txt 2> log > got
+  echo 'ALERT bob (2) logged in from Lima, 10.7.0.9, at 09:01; the last login was from Rome, 10.0.0.2, at 08:05' > want
+  expect "an alert for a login from another city, and for no other"
+  ;;
+buffering_sink)
+  command=("$bin/buffering_sink" --port "$port" --threshold 3 --checkpoint-dir state)
+  "${command[@]}" > got 2> log & job=$!
+  printf 'a\nb\nc\nd\ne\n' | send "$port"
+  wait_for_lines 3
+  stop "$job"
+  printf 'a\nb\nc\n' > want
+  expect "three lines are enough; two wait"
+  "${command[@]}" >> got 2>> log & job=$!
+  printf 'f\n' | send "$port"
+  wait_for_lines 6
+  stop "$job"
+  printf 'a\nb\nc\nd\ne\nf\n' > want
+  expect "after a stop and a start no line is lost"
+  ;;
+stateful_source)
+  command=("$bin/stateful_source" --count 60000 --rate 20000 --output out --checkpoint-dir state
+    --checkpoint-interval 50ms)
+  for parallelism in 2 3 1; do
+    "${command[@]}" --parallelism "$parallelism" 2> log & job=$!
+    sleep 0.5
+    kill -KILL "$job"
+    { wait "$job"; } 2> /dev/null || true
+  done
+  "${command[@]}" --parallelism 2 2> log
+  sort -n out/part-* > got
+  seq 0 59999 > want
+  cmp got want || { echo "FAILED: the numbers are not all there once"; exit 1; }
+  echo "ok: every number once, after three kills and at changing parallelism"
+  ;;
+buy_path | buy_path_unkeyed)
+  command=("$bin/$2" --actions-port "$port" --rules-port $((port + 1)) --checkpoint-dir state)
+  "${command[@]}" --parallelism 2 > got 2> log & job=$!
+  printf 'web 2\nshop off\n' | send $((port + 1))
+  wait_for_lines 2
+  printf '%s\n' 'ann web visit' 'bob shop visit' 'ann web buy' 'bob shop buy' 'cleo web visit' | send "$port"
+  wait_for_lines 3
+  stop "$job"
+  # Rules are still known after a restart at another parallelism.
+  "${command[@]}" --parallelism 3 >> got 2>> log & job=$!
+  printf '%s\n' 'cleo web buy' 'dan shop buy' | send "$port"
+  wait_for_lines 4
+  printf 'shop 1\n' | send $((port + 1))
+  wait_for_lines 5
+  printf '%s\n' 'eve shop buy' | send "$port"
+  wait_for_lines 6
+  stop "$job"
+  if [ "$2" = buy_path ]; then
+    printf '%s\n' 'rule web 2' 'rule shop off' 'ann bought by web in 2 steps' 'cleo bought by web in 2 steps' \
+      'rule shop 1' 'eve bought by shop in 1 steps' > want
+  else
+    printf '%s\n' 'rule web 2' 'rule shop off' 'ann bought by web' 'cleo bought by web' 'rule shop 1' \
+      'eve bought by shop' > want
+  fi
+  expect "purchases by the rules, which outlive a stop and another parallelism"
   ;;
 *)
   echo "no such sample: $2"; exit 2
