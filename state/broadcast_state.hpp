@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -55,21 +56,38 @@ class broadcast_state {
   auto begin() const { return std::as_const(*map_).begin(); }
   auto end() const { return std::as_const(*map_).end(); }
 
-  void put(const broadcast_access&, const Key& key, Value value) { restore(key, std::move(value)); }
+  template <class Access>
+  void put(const Access&, const Key& key, Value value) {
+    check_access<Access>();
+    restore(key, std::move(value));
+  }
 
   /// Removes an entry. Returns whether it was there.
-  bool erase(const broadcast_access&, const Key& key) {
+  template <class Access>
+  bool erase(const Access&, const Key& key) {
+    check_access<Access>();
     const std::uint32_t i = map_->find(hash_of(key), key);
     if (i == map_->none)
       return false;
     map_->erase(i);
     return true;
   }
-  void clear(const broadcast_access&) { map_->clear(); }
+  template <class Access>
+  void clear(const Access&) {
+    check_access<Access>();
+    map_->clear();
+  }
 
  private:
   friend class operator_states;
   using map = dense_map<entry>;
+
+  template <class Access>
+  static void check_access() {
+    static_assert(std::derived_from<Access, broadcast_access>,
+                  "broadcast state: only the broadcast side may change it: do so in process_broadcast, "
+                  "and pass its broadcast_context");
+  }
 
   static broadcast_state make() {
     broadcast_state made;

@@ -32,6 +32,7 @@ need_header lmdb.h liblmdb-dev
 need_header cereal/cereal.hpp libcereal-dev
 need_header spdlog/spdlog.h libspdlog-dev
 need_header doctest/doctest.h doctest-dev
+need_header rapidcheck.h librapidcheck-dev
 need_header CLI/CLI.hpp libcli11-dev
 need_header toml++/toml.h libtomlplusplus-dev
 need_header nlohmann/json.hpp nlohmann-json3-dev

@@ -13,4 +13,8 @@ void build(weir::topology& job) {
       .key_by([](const std::string& text) { return text.size(); })
       .count("count")
       .sink("result", [](const weir::counted<std::size_t>&) {});
+  numbers.key_by([](std::int64_t n) { return n; })
+      .map("seen", [](std::int64_t, weir::value_state<int>& count) { return ++count.mutable_value(); },
+           weir::value_of<int>("count"))
+      .sink("counts", [](int) {});
 }

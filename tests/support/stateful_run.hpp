@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <actors/source_run.hpp>
+#include <support/temporary_directory.hpp>
+#include <weir/actors/operators/process.hpp>
+#include <weir/base/log.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/snapshot/redistribution.hpp>
+
+namespace weir::testing {
+
+namespace {
+
+// Stores that are opened hundreds of times would fill the output of the tests.
+[[maybe_unused]] const bool has_quiet_stores = (configure_log(log_level::off, log_format::text), true);
+
+} // namespace
+
+/// An operator with keyed state, driven record by record, as several instances whose state goes through
+/// real checkpoints. Make is called for each instance.
+template <record In, record Out>
+class stateful_run {
+ public:
+  using make_operator = std::function<std::unique_ptr<operator_base>()>;
+  static constexpr std::uint32_t groups = 16;
+
+  stateful_run(make_operator make, std::shared_ptr<const processing_clock> clock)
+      : make_(std::move(make)), clock_(std::move(clock)) {}
+
+  /// Ends the instances, the store included, and starts them anew from the last checkpoint.
+  void start(state_backend backend, std::uint32_t parallelism) {
+    instances_.clear();
+    store_.reset();
+    backend_ = backend;
+    checkpoint_config config;
+    config.directory = directory_ / "checkpoints";
+    config.map_size = std::uint64_t{64} << 20;
+    config.storage = backend == state_backend::directory ? checkpoint_storage::files
+                                                         : checkpoint_storage::lmdb_file;
+    auto opened = checkpoint_store::open("test", config);
+    if (!opened)
+      FAIL(opened.failure().message);
+    store_ = std::move(*opened);
+    std::vector<restored_state> shares(parallelism);
+    if (checkpoint_ != 0) {
+      auto contents = store_->load(checkpoint_id{checkpoint_});
+      if (!contents)
+        FAIL(contents.failure().message);
+      shares = redistribute(std::make_shared<const checkpoint_contents>(std::move(*contents)), "state",
+                            parallelism);
+    }
+    for (std::uint32_t i = 0; i < parallelism; ++i) {
+      auto made = std::make_unique<instance>();
+      made->running = make_();
+      for (output_port* port : made->running->outputs()) {
+        port->configure(16);
+        port->connect(made->kept);
+      }
+      operator_context context;
+      context.uid = context.name = "state";
+      context.instance = i;
+      context.parallelism = parallelism;
+      context.key_groups = groups;
+      context.clock = clock_;
+      context.state.backend = backend;
+      context.state.directory = directory_ / "working";
+      context.state.map_size = std::uint64_t{64} << 20;
+      context.state.cache_size = 2048; // rows come and go
+      made->running->open(context, shares[i]);
+      instances_.push_back(std::move(made));
+    }
+  }
+
+  /// Takes a checkpoint of all instances.
+  void checkpoint() {
+    std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
+    completed_checkpoint taken;
+    taken.id = checkpoint_id{++checkpoint_};
+    taken.key_groups = groups;
+    for (const auto& one : instances_)
+      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot(taken.id)));
+    auto stored = store_->store(taken, snapshots);
+    if (!stored)
+      FAIL(stored.failure().message);
+    bytes_ = stored->bytes;
+  }
+
+  /// One record to the instance that its key belongs to. Returns what was emitted.
+  std::vector<Out> send(std::uint64_t hash, In in, std::size_t port = 0) {
+    const auto to = instance_of(key_group_of(hash, groups),
+                                static_cast<std::uint32_t>(instances_.size()), groups);
+    return send_to(to, hash, std::move(in), port);
+  }
+
+  std::vector<Out> send_to(std::uint32_t to, std::uint64_t hash, In in, std::size_t port = 0) {
+    batch<In> one(1);
+    one[0] = std::move(in);
+    one.resize(1);
+    one.enable_hashes()[0] = hash;
+    instances_[to]->running->input(port).receive_any(one);
+    for (output_port* out : instances_[to]->running->outputs())
+      out->flush();
+    return std::exchange(instances_[to]->kept.all, {});
+  }
+
+  operator_base& running(std::uint32_t of) { return *instances_[of]->running; }
+  std::uint32_t parallelism() const { return static_cast<std::uint32_t>(instances_.size()); }
+  std::uint64_t bytes() const { return bytes_; } ///< of the last checkpoint
+
+ private:
+  struct instance {
+    kept_records<Out> kept;
+    std::unique_ptr<operator_base> running;
+  };
+
+  temporary_directory directory_;
+  make_operator make_;
+  std::shared_ptr<const processing_clock> clock_;
+  state_backend backend_ = state_backend::memory;
+  std::unique_ptr<checkpoint_store> store_;
+  std::vector<std::unique_ptr<instance>> instances_;
+  std::uint64_t checkpoint_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+} // namespace weir::testing
