@@ -50,6 +50,17 @@ kill -INT "$job"
 wait "$job" || { echo "FAILED: SIGINT while waiting for connections: exit code $?"; cat log; failures=$((failures + 1)); }
 refused 2 'no.such.host' "$bin/socket_word_count" --host no.such.host.invalid --port 9999
 
+# A directory that belongs to somebody else.
+if [[ $(id -u) -eq 0 ]] && command -v setpriv > /dev/null; then
+  chmod 755 . && mkdir -m 700 theirs && mkdir -m 777 ours && cp "$bin/word_count" . && chmod 755 in word_count
+  as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups ./word_count --input in --output ours/out)
+  refused 1 'theirs.*Permission denied' "${as_nobody[@]}" --checkpoint-dir theirs
+  refused 1 'theirs.*Permission denied' "${as_nobody[@]}" --checkpoint-dir theirs --state-backend directory
+  refused 1 'theirs.*Permission denied.*state.directory' "${as_nobody[@]}" --state-backend lmdb --state-directory theirs
+else
+  echo "SKIPPED: a directory of another user needs root and setpriv"
+fi
+
 # Runs that are stopped in the middle, by either signal, leave checkpoints to go on from.
 mkdir many && for i in $(seq 1 300); do cp in/lines.txt "many/$i.txt"; done
 count=("$bin/word_count" run --input many --output out --checkpoint-dir state --checkpoint-interval 20ms)
