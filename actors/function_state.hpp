@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <weir/actors/operator.hpp>
@@ -60,11 +61,37 @@ class process_state {
     restore_operator_state(how, instance_, restored, context.allow_dropped_state);
   }
 
-  /// Before and after the records of a batch.
-  void begin_batch() { cursor_.now = now(); }
-  void end_batch() { state_->settle(cursor_.now); }
+  /// Calls call(record) for each record of a batch that came over a keyed exchange, with the states bound
+  /// to its key, and with key and event time in `told`. `for_each` is the operator's own way of going over
+  /// the records: it calls what it is given with each and its index.
+  template <class In, class KeyOf, class Context, class ForEach, class Call>
+  void process(batch<In>& records, const KeyOf& key_of, Context& told, ForEach&& for_each, Call&& call) {
+    const event_time* times = records.times();
+    const std::uint64_t* hashes = records.hashes();
+    cursor_.now = now();
+    for_each([&](In& in, std::uint32_t i) {
+      prefetch(hashes, i, records.size());
+      const Key key = key_of(std::as_const(in));
+      told.set_key(key);
+      told.set_time(times ? std::optional(times[i]) : std::nullopt);
+      with_key(hashes[i], key, [&] { call(std::as_const(in)); });
+    });
+    state_->settle(cursor_.now);
+  }
 
-  /// Runs `body` with the states bound to `key`. A row that is left without any value is removed.
+  template <class P>
+  void write(P& how, operator_snapshot& made) {
+    if (is_stored_)
+      state_->write(made, now());
+    write_operator_state(how, instance_, made);
+  }
+
+ private:
+  using state_type = keyed_state<Key, dynamic_rows>;
+
+  std::int64_t now() const { return clock_->now().time_since_epoch().count(); }
+
+  // A row that is left without any value is removed.
   template <class Body>
   void with_key(std::uint64_t hash, const Key& key, Body&& body) {
     const auto [row, created] = state_->find_or_create(hash, key);
@@ -89,18 +116,6 @@ class process_state {
     if (state_->table().memory() > prefetch_threshold && i + prefetch_distance < size)
       state_->table().prefetch(hashes[i + prefetch_distance]);
   }
-
-  template <class P>
-  void write(P& how, operator_snapshot& made) {
-    if (is_stored_)
-      state_->write(made, now());
-    write_operator_state(how, instance_, made);
-  }
-
- private:
-  using state_type = keyed_state<Key, dynamic_rows>;
-
-  std::int64_t now() const { return clock_->now().time_since_epoch().count(); }
 
   const processing_clock* clock_ = nullptr;
   row_cursor cursor_;

@@ -46,118 +46,104 @@ concept broadcast_process_function =
       p.process_broadcast(broadcast, writing, out);
     };
 
-namespace detail {
-
-/// The broadcast side of an operator: hands each record to process_broadcast.
-template <class P>
-class broadcast_side {
+/// What the operators with a broadcast side have in common: the class that they run, and the broadcast
+/// side itself. Input 0 is the main stream.
+template <record Broadcast, class P>
+class broadcast_operator : public operator_base {
  public:
-  explicit broadcast_side(const operator_context& where) : told_(where) {}
+  std::vector<output_port*> outputs() override { return {&out_}; }
 
-  void set_watermark(event_time time) { told_.set_watermark(time); }
+ protected:
+  explicit broadcast_operator(P how) : how_(std::move(how)), told_(context()) {}
 
-  template <class In>
-  void process(P& how, const In& in, const event_time* time, emitter<typename P::output>& out) {
-    told_.set_time(time ? std::optional(*time) : std::nullopt);
-    how.process_broadcast(in, told_, out);
-  }
+  collector_base& broadcast_input() { return *input_; }
+  void set_broadcast_watermark(event_time time) { told_.set_watermark(time); }
+
+  P how_;
+  emitter<typename P::output> out_;
 
  private:
-  broadcast_context told_;
-};
+  void receive(batch<Broadcast>& records) {
+    const event_time* times = records.times();
+    this->for_each_record(records, out_, [&](Broadcast& in, std::uint32_t i) {
+      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      how_.process_broadcast(std::as_const(in), told_, out_);
+    });
+  }
 
-} // namespace detail
+  broadcast_context told_;
+  std::unique_ptr<collector_base> input_ =
+      detail::make_input<Broadcast>([this](batch<Broadcast>& records) { receive(records); });
+};
 
 /// A main stream that is not keyed, and a broadcast stream.
 template <record Main, record Broadcast, class P>
-class broadcast_process_operator final : public operator_base {
+class broadcast_process_operator final : public broadcast_operator<Broadcast, P>, public collector<Main> {
  public:
-  explicit broadcast_process_operator(P how) : how_(std::move(how)), told_(context()), side_(context()) {}
+  explicit broadcast_process_operator(P how)
+      : broadcast_operator<Broadcast, P>(std::move(how)), told_(this->context()) {}
 
-  collector_base& input(std::size_t port) override { return *inputs_[port]; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
+  collector_base& input(std::size_t port) override {
+    return port == 0 ? *this : this->broadcast_input();
+  }
   void on_watermark(event_time time) override {
     told_.set_watermark(time);
-    side_.set_watermark(time);
+    this->set_broadcast_watermark(time);
+  }
+
+  void receive(batch<Main>& records) override {
+    const event_time* times = records.times();
+    this->for_each_record(records, this->out_, [&](Main& in, std::uint32_t i) {
+      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      this->how_.process(std::as_const(in), told_, this->out_);
+    });
   }
 
  private:
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
-
-  void receive_main(batch<Main>& records) {
-    const event_time* times = records.times();
-    for_each_record(records, out_, [&](Main& in, std::uint32_t i) {
-      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-      how_.process(std::as_const(in), told_, out_);
-    });
+  void on_open(const restored_state& restored) override {
+    state_.open(this->how_, this->context(), restored);
   }
-  void receive_broadcast(batch<Broadcast>& records) {
-    const event_time* times = records.times();
-    for_each_record(records, out_, [&](Broadcast& in, std::uint32_t i) {
-      side_.process(how_, std::as_const(in), times ? times + i : nullptr, out_);
-    });
-  }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(this->how_, made); }
 
-  P how_;
   process_context told_;
-  detail::broadcast_side<P> side_;
   instance_state state_;
-  emitter<typename P::output> out_;
-  std::unique_ptr<collector_base> inputs_[2] = {
-      detail::make_input<Main>([this](batch<Main>& records) { receive_main(records); }),
-      detail::make_input<Broadcast>([this](batch<Broadcast>& records) { receive_broadcast(records); })};
 };
 
 /// A keyed main stream, and a broadcast stream.
 template <record Main, class KeyOf, record Broadcast, class P>
-class keyed_broadcast_process_operator final : public operator_base {
+class keyed_broadcast_process_operator final : public broadcast_operator<Broadcast, P>,
+                                               public collector<Main> {
  public:
   using key_type = key_of_t<KeyOf, Main>;
 
   keyed_broadcast_process_operator(KeyOf key_of, P how)
-      : key_of_(std::move(key_of)), how_(std::move(how)), told_(context()), side_(context()) {}
+      : broadcast_operator<Broadcast, P>(std::move(how)), key_of_(std::move(key_of)),
+        told_(this->context()) {}
 
-  collector_base& input(std::size_t port) override { return *inputs_[port]; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
+  collector_base& input(std::size_t port) override {
+    return port == 0 ? *this : this->broadcast_input();
+  }
   void on_watermark(event_time time) override {
     told_.set_watermark(time);
-    side_.set_watermark(time);
+    this->set_broadcast_watermark(time);
+  }
+
+  void receive(batch<Main>& records) override {
+    state_.process(
+        records, key_of_, told_,
+        [&](auto&& one) { this->for_each_record(records, this->out_, one); },
+        [&](const Main& in) { this->how_.process(in, told_, this->out_); });
   }
 
  private:
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
-
-  void receive_main(batch<Main>& records) {
-    const event_time* times = records.times();
-    const std::uint64_t* hashes = records.hashes();
-    state_.begin_batch();
-    for_each_record(records, out_, [&](Main& in, std::uint32_t i) {
-      state_.prefetch(hashes, i, records.size());
-      const key_type key = key_of_(std::as_const(in));
-      told_.set_key(key);
-      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-      state_.with_key(hashes[i], key, [&] { how_.process(std::as_const(in), told_, out_); });
-    });
-    state_.end_batch();
+  void on_open(const restored_state& restored) override {
+    state_.open(this->how_, this->context(), restored);
   }
-  void receive_broadcast(batch<Broadcast>& records) {
-    const event_time* times = records.times();
-    for_each_record(records, out_, [&](Broadcast& in, std::uint32_t i) {
-      side_.process(how_, std::as_const(in), times ? times + i : nullptr, out_);
-    });
-  }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(this->how_, made); }
 
   KeyOf key_of_;
-  P how_;
   keyed_context<key_type> told_;
-  detail::broadcast_side<P> side_;
   process_state<key_type> state_;
-  emitter<typename P::output> out_;
-  std::unique_ptr<collector_base> inputs_[2] = {
-      detail::make_input<Main>([this](batch<Main>& records) { receive_main(records); }),
-      detail::make_input<Broadcast>([this](batch<Broadcast>& records) { receive_broadcast(records); })};
 };
 
 } // namespace weir

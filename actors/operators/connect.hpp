@@ -107,17 +107,8 @@ class connected_keyed_process_operator final : public operator_base {
   template <class In, class KeyOf, class Call>
   std::unique_ptr<collector_base> input_for(const KeyOf& key_of, Call call) {
     return detail::make_input<In>([this, &key_of, call](batch<In>& records) {
-      const event_time* times = records.times();
-      const std::uint64_t* hashes = records.hashes();
-      state_.begin_batch();
-      for_each_record(records, out_, [&](In& in, std::uint32_t i) {
-        state_.prefetch(hashes, i, records.size());
-        const key_type key = key_of(std::as_const(in));
-        told_.set_key(key);
-        told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-        state_.with_key(hashes[i], key, [&] { call(std::as_const(in)); });
-      });
-      state_.end_batch();
+      state_.process(
+          records, key_of, told_, [&](auto&& one) { for_each_record(records, out_, one); }, call);
     });
   }
 

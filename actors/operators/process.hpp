@@ -125,17 +125,9 @@ class keyed_process_operator final : public operator_base, public collector<In> 
   void on_watermark(event_time time) override { told_.set_watermark(time); }
 
   void receive(batch<In>& records) override {
-    const event_time* times = records.times();
-    const std::uint64_t* hashes = records.hashes();
-    state_.begin_batch();
-    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
-      state_.prefetch(hashes, i, records.size());
-      const key_type key = key_of_(std::as_const(in));
-      told_.set_key(key);
-      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-      state_.with_key(hashes[i], key, [&] { how_.process(std::as_const(in), told_, out_); });
-    });
-    state_.end_batch();
+    state_.process(
+        records, key_of_, told_, [&](auto&& one) { for_each_record(records, out_, one); },
+        [&](const In& in) { how_.process(in, told_, out_); });
   }
 
  private:

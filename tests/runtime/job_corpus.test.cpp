@@ -235,3 +235,64 @@ TEST_CASE("split, connect and broadcast deliver every record to where it belongs
     CHECK(sorted(spread->visible()) == std::vector<std::uint64_t>{1, 1, 1, 2, 2, 2, 3, 3, 3});
   });
 }
+
+TEST_CASE("functions with list and map state see every record of their key once, in every mode") {
+  using seen = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>; // key, value or 1000, how many
+  std::vector<seen> wanted;
+  for (const auto& [key, values] : by_key<std::map<std::uint64_t, std::uint64_t>>(
+           [](std::map<std::uint64_t, std::uint64_t>& counts, const reading& one) {
+             ++counts[one.value % 8];
+             ++counts[1000];
+           }))
+    for (const auto& [value, count] : values)
+      for (std::uint64_t n = 1; n <= count; ++n)
+        wanted.emplace_back(key, value, n);
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<seen>>();
+    topology job{"lists-and-maps"};
+    job.source("readings", generate(make_reading, records))
+        .key_by([](const reading& one) { return one.key; })
+        .flat_map("count",
+                  [](const reading& one, map_state<std::uint64_t, std::uint64_t>& counts,
+                     list_state<std::uint64_t>& all, emitter<seen>& out) {
+                    out({one.key, one.value % 8, ++counts[one.value % 8]});
+                    all.add(one.value);
+                    out({one.key, 1000, all.size()});
+                  },
+                  map_of<std::uint64_t, std::uint64_t>("counts"), list_of<std::uint64_t>("all"))
+        .sink("out", memory_sink<seen>{output});
+    run_in_mode(job, mode, {"readings", "count", "out"});
+    CHECK(sorted(output->visible()) == sorted(wanted));
+  });
+}
+
+TEST_CASE("a broadcast stream reaches every instance once, and the main stream one, in every mode") {
+  struct both_sides {
+    using output = std::uint64_t;
+    broadcast_state<std::uint64_t, std::uint64_t> rules{};
+
+    void open(state_registry& states) { rules = states.broadcast<std::uint64_t, std::uint64_t>("rules"); }
+    void process(const std::uint64_t& in, keyed_context<std::uint64_t>&, emitter<output>& out) { out(in); }
+    void process_broadcast(const std::uint64_t& in, broadcast_context& context, emitter<output>& out) {
+      rules.put(context, in, in);
+      out(records + rules.size()); // how many this instance knows now
+    }
+  };
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<std::uint64_t>>();
+    topology job{"broadcast"};
+    const auto rules = job.source("rules", generate([](std::uint64_t i) { return i; }, 20)).parallelism(1);
+    job.source("numbers", generate([](std::uint64_t i) { return i; }, each))
+        .key_by([](std::uint64_t i) { return i % keys; })
+        .connect(rules.broadcast())
+        .process("both", both_sides{})
+        .sink("out", memory_sink<std::uint64_t>{output});
+    run_in_mode(job, mode, {"numbers", "rules", "both"});
+    std::vector<std::uint64_t> wanted;
+    for (std::uint64_t i = 0; i < each; ++i)
+      wanted.push_back(i);
+    for (std::uint64_t n = 1; n <= 20; ++n)
+      wanted.insert(wanted.end(), mode.parallelism, records + n);
+    CHECK(sorted(output->visible()) == wanted);
+  });
+}
