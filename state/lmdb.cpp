@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <weir/base/log.hpp>
@@ -42,6 +43,13 @@ status allocate_lock_file(const lmdb_file& file) {
   return {};
 }
 
+bool is_full(const std::filesystem::path& directory) {
+  struct statvfs about {};
+  constexpr std::uint64_t little = std::uint64_t{1} << 20;
+  return ::statvfs(directory.empty() ? "." : directory.c_str(), &about) == 0 &&
+         std::uint64_t{about.f_bavail} * about.f_frsize < little;
+}
+
 std::string address_space_advice(const lmdb_file& file) {
   return "cannot map " + file.path.string() + ": there is no room for " + size_text(file.map_size) +
          " of address space; lower " + file.map_size_setting + " to what is needed, or raise "
@@ -51,6 +59,9 @@ std::string address_space_advice(const lmdb_file& file) {
 } // namespace
 
 error lmdb_failure(std::string_view what, int code, const lmdb_file& file) {
+  // LMDB reports a write that was cut short as EIO. On a full disk that is what it was.
+  if (code == EIO && is_full(file.path.parent_path()))
+    code = ENOSPC;
   const std::string path = file.path.string();
   const std::string start = "cannot " + std::string{what} + " " + path + ": ";
   const std::string text = code > 0 ? errno_text(code) : std::string{mdb_strerror(code)};
