@@ -28,6 +28,10 @@ class instance_state {
     if constexpr (requires(operator_state_registry& registry) { how.open(registry); }) {
       operator_state_registry registry(states_, context.instance == 0);
       how.open(registry);
+    } else {
+      static_assert(!requires { &P::open; } || requires { how.open(context); },
+                    "an operator that is not on a keyed stream: expected `void open("
+                    "weir::operator_state_registry&)`");
     }
     restore_operator_state(how, states_, restored, context.allow_dropped_state);
   }
@@ -53,6 +57,9 @@ class process_state {
     state_registry registry(cursor_, instance_, context.instance == 0);
     if constexpr (requires { how.open(registry); })
       how.open(registry);
+    else
+      static_assert(!requires { &P::open; }, "an operator on a keyed stream: expected `void "
+                                             "open(weir::state_registry&)`");
     state_ = std::make_unique<state_type>(keyed_setup(context), registry.finish());
     const dynamic_rows& rows = state_->table().rows();
     clean_per_record_ = rows.clean_per_record();

@@ -30,6 +30,7 @@
 ///
 ///     bool i8 u8 ... u64 f32 f64       as they lie in memory, little-endian
 ///     char                             one byte of text
+///     duration<i64, 1/1000>            an i64, in units of so many seconds
 ///     string                           a u64 length and so many bytes
 ///     list<T>                          a u64 length and so many T; sets, too
 ///     map<K, V>                        a u64 length and so many pairs
@@ -267,7 +268,9 @@ void describe(std::string& text, std::vector<std::string>& open, T* object) {
   } else if constexpr (std::is_same_v<T, std::string>) {
     text += "string";
   } else if constexpr (is_duration<T>) {
+    text += "duration<";
     text += scalar_name<typename T::rep>();
+    text += ", " + std::to_string(T::period::num) + '/' + std::to_string(T::period::den) + '>';
   } else if constexpr (is_standard_array<T>) {
     text += "array<";
     describe<typename T::value_type>(text, open);

@@ -62,8 +62,11 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
 std::filesystem::path working_directory(const job_config& config) {
   if (!config.state.directory.empty())
     return config.state.directory;
-  return config.checkpoint.directory.empty() ? std::filesystem::temp_directory_path()
-                                             : config.checkpoint.directory / "working";
+  if (!config.checkpoint.directory.empty())
+    return config.checkpoint.directory / "working";
+  std::error_code ignored; // what cannot be used is said when it is
+  const std::filesystem::path temporary = std::filesystem::temp_directory_path(ignored);
+  return ignored ? std::filesystem::path("/tmp") : temporary;
 }
 
 status check_restorable(const topology_graph& graph, const job_plan& plan,

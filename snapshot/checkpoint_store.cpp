@@ -1,5 +1,6 @@
 #include <weir/snapshot/checkpoint_store.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -64,8 +65,9 @@ result<std::unique_ptr<checkpoint_store>> open_lmdb(directory_lock&& lock, const
   return detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
 }
 
-/// Brings the newest checkpoint and the count of attempts from one store to another.
-status take_over(checkpoint_store& from, checkpoint_store& into) {
+/// Brings the checkpoint that is asked for, or else the newest, and the count of attempts from one store to
+/// another.
+status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id wanted) {
   auto attempt = from.begin_attempt();
   if (!attempt)
     return std::move(attempt.failure());
@@ -75,9 +77,14 @@ status take_over(checkpoint_store& from, checkpoint_store& into) {
   const auto already = into.list();
   if (!known || !already)
     return known ? already.failure() : known.failure();
-  if (known->empty() || (!already->empty() && already->back().id >= known->back().id))
+  if (known->empty())
     return {};
-  auto contents = from.load(known->back().id);
+  const bool has_wanted = std::any_of(known->begin(), known->end(),
+                                      [&](const completed_checkpoint& one) { return one.id == wanted; });
+  const checkpoint_id id = has_wanted ? wanted : known->back().id;
+  if (!already->empty() && already->back().id >= id)
+    return {};
+  auto contents = from.load(id);
   if (!contents)
     return std::move(contents.failure());
   std::vector<std::shared_ptr<const operator_snapshot>> operators;
@@ -144,20 +151,22 @@ result<std::unique_ptr<checkpoint_store>> checkpoint_store::open(const std::stri
   if (!lock)
     return lock.failure();
   const bool has_lmdb = fs::exists(fs::symlink_status(config.directory / lmdb_name, code));
-  const bool has_files = detail::files_checkpoint_store::is_in(config.directory);
+  const auto has_files = detail::files_checkpoint_store::is_in(config.directory);
+  if (!has_files)
+    return has_files.failure();
 
   const auto open_files = [&](directory_lock held) {
     return detail::files_checkpoint_store::open(std::move(held), config.directory, job, config.retained);
   };
   auto store = in_files ? open_files(std::move(*lock)) : open_lmdb(std::move(*lock), job, config);
-  if (!store || !(in_files ? has_lmdb : has_files))
+  if (!store || !(in_files ? has_lmdb : *has_files))
     return store;
   auto other = in_files ? open_lmdb(directory_lock::none(), job, config)
                         : open_files(directory_lock::none());
   if (!other)
     return other;
   if (!config.discard)
-    if (const status taken = take_over(**other, **store); !taken)
+    if (const status taken = take_over(**other, **store, checkpoint_id{config.restore_from}); !taken)
       return taken.failure();
   if (const status cleared = (*other)->clear(); !cleared)
     return cleared.failure();

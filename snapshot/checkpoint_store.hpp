@@ -46,9 +46,9 @@ struct checkpoint_contents {
 ///                64 MiB of what it writes is in memory twice.
 class checkpoint_store {
  public:
-  /// Opens or creates the store of `job` in config.directory, in the form that config.storage says. The
-  /// newest checkpoint that is there in the other form is taken over if it is newer than all in this
-  /// one, and the other form is removed. The structure of an existing file is
+  /// Opens or creates the store of `job` in config.directory, in the form that config.storage says. Of
+  /// checkpoints that are there in the other form, the one to restore from (config.restore_from, or the
+  /// newest) is taken over if it is newer than all in this one, and the other form is removed. The structure of an existing file is
   /// checked before it is mapped, so that a torn file is an error and not a crash. With
   /// `config.discard`, a file that is damaged or of another version is set aside (renamed), and a
   /// new store begins; the checkpoints of a sound one are there until clear().

@@ -40,11 +40,17 @@ std::optional<checkpoint_id> id_of(const std::string& name) {
   return checkpoint_id{number};
 }
 
+/// A directory that cannot be read is not one without checkpoints.
 template <class Use>
-void for_each_name(const fs::path& directory, Use&& use) {
-  std::error_code ignored;
-  for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end; at.increment(ignored))
+status for_each_name(const fs::path& directory, Use&& use) {
+  std::error_code code;
+  fs::directory_iterator at(directory, code);
+  for (; !code && at != fs::directory_iterator{}; at.increment(code))
     use(at->path().filename().string());
+  if (code)
+    return error{errc::io, "cannot read the checkpoint directory " + directory.string() + ": " +
+                               code.message()};
+  return {};
 }
 
 bool is_unfinished(const std::string& name) {
@@ -59,25 +65,33 @@ status sync(const fs::path& directory) {
 
 } // namespace
 
-bool files_checkpoint_store::is_in(const fs::path& directory) {
+result<bool> files_checkpoint_store::is_in(const fs::path& directory) {
   bool found = false;
-  for_each_name(directory, [&](const std::string& name) { found = found || id_of(name); });
+  if (const status read = for_each_name(
+          directory, [&](const std::string& name) { found = found || id_of(name); });
+      !read)
+    return read.failure();
   return found;
 }
 
 result<std::unique_ptr<checkpoint_store>>
 files_checkpoint_store::open(directory_lock lock, const fs::path& directory, const std::string& job,
                              std::uint32_t retained) {
-  for_each_name(directory, [&](const std::string& name) {
+  const status cleaned = for_each_name(directory, [&](const std::string& name) {
     std::error_code ignored;
     if (is_unfinished(name))
       fs::remove(directory / name, ignored);
   });
+  if (!cleaned)
+    return cleaned.failure();
   std::unique_ptr<files_checkpoint_store> store(
       new files_checkpoint_store(std::move(lock), directory, job, retained));
   if (const auto attempt = store->read_attempt(); !attempt)
     return attempt.failure();
-  for (const checkpoint_id id : store->ids())
+  const auto known = store->ids();
+  if (!known)
+    return known.failure();
+  for (const checkpoint_id id : *known)
     if (const auto file = checkpoint_file::open(store->path_of(id)); file && file->job() != job)
       return error{errc::state_mismatch,
                    store->path_of(id).string() + " is a checkpoint of job " + in_quotes(file->job()) +
@@ -92,12 +106,14 @@ fs::path files_checkpoint_store::path_of(checkpoint_id id) const {
   return directory_ / (std::string(prefix) + number + std::string(suffix));
 }
 
-std::vector<checkpoint_id> files_checkpoint_store::ids() const {
+result<std::vector<checkpoint_id>> files_checkpoint_store::ids() const {
   std::vector<checkpoint_id> found;
-  for_each_name(directory_, [&](const std::string& name) {
+  const status read = for_each_name(directory_, [&](const std::string& name) {
     if (const auto id = id_of(name))
       found.push_back(*id);
   });
+  if (!read)
+    return read.failure();
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -106,10 +122,10 @@ result<epoch> files_checkpoint_store::read_attempt() const {
   const fs::path path = directory_ / "attempt";
   std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) {
-    std::error_code ignored;
-    if (!fs::exists(path, ignored))
+    const int cause = errno;
+    if (cause == ENOENT)
       return epoch{};
-    return file_error(errc::io, "read", path.string(), errno);
+    return file_error(errc::io, "read", path.string(), cause);
   }
   const std::string value{std::istreambuf_iterator<char>(file), {}};
   const auto content = unsealed(value);
@@ -150,8 +166,11 @@ result<epoch> files_checkpoint_store::begin_attempt() {
 }
 
 result<std::vector<completed_checkpoint>> files_checkpoint_store::list() {
+  const auto known = ids();
+  if (!known)
+    return known.failure();
   std::vector<completed_checkpoint> found;
-  for (const checkpoint_id id : ids()) {
+  for (const checkpoint_id id : *known) {
     completed_checkpoint& checkpoint = found.emplace_back();
     if (const auto file = checkpoint_file::open(path_of(id)))
       checkpoint = file->content().checkpoint;
@@ -171,14 +190,16 @@ result<checkpoint_contents> files_checkpoint_store::load(checkpoint_id id) {
       return in_context(path_of(which).string() + " is damaged", std::move(contents.failure()));
     return contents;
   };
-  const std::vector<checkpoint_id> known = ids();
-  if (std::find(known.begin(), known.end(), id) == known.end())
-    return missing_checkpoint(id, known, directory_);
+  const auto known = ids();
+  if (!known)
+    return known.failure();
+  if (std::find(known->begin(), known->end(), id) == known->end())
+    return missing_checkpoint(id, *known, directory_);
   auto contents = read(id);
   if (contents)
     return contents;
   std::optional<checkpoint_id> older;
-  for (auto at = known.rbegin(); at != known.rend() && !older; ++at)
+  for (auto at = known->rbegin(); at != known->rend() && !older; ++at)
     if (*at < id && read(*at))
       older = *at;
   return with_older_checkpoint(std::move(contents.failure()), older);
@@ -188,9 +209,11 @@ result<completed_checkpoint> files_checkpoint_store::store(
     completed_checkpoint checkpoint,
     const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
   const std::string what = "checkpoint " + to_string(checkpoint.id) + " could not be stored";
-  const std::vector<checkpoint_id> known = ids();
-  if (!known.empty() && checkpoint.id <= known.back())
-    return error{errc::checkpoint, what + ": its number must be above " + to_string(known.back()) +
+  const auto known = ids();
+  if (!known)
+    return in_context(what, known.failure());
+  if (!known->empty() && checkpoint.id <= known->back())
+    return error{errc::checkpoint, what + ": its number must be above " + to_string(known->back()) +
                                        ", that of the newest in " + directory_.string()};
   auto draft = store_draft::make(checkpoint, operators);
   if (!draft)
@@ -204,9 +227,13 @@ result<completed_checkpoint> files_checkpoint_store::store(
 
 // The new checkpoint is complete, so that failing to delete an old one is no failure of it.
 void files_checkpoint_store::expire() {
-  const std::vector<checkpoint_id> known = ids();
+  const auto known = ids();
+  if (!known) {
+    log_warning("old checkpoints are left", {{"problem", known.failure().message}});
+    return;
+  }
   std::uint32_t kept = 0;
-  for (auto id = known.rbegin(); id != known.rend(); ++id) {
+  for (auto id = known->rbegin(); id != known->rend(); ++id) {
     if (kept < retained_) {
       kept += checkpoint_file::open(path_of(*id)).has_value();
       continue;
@@ -225,7 +252,10 @@ status files_checkpoint_store::remove(checkpoint_id id) {
 }
 
 status files_checkpoint_store::clear() {
-  for (const checkpoint_id id : ids())
+  const auto known = ids();
+  if (!known)
+    return known.failure();
+  for (const checkpoint_id id : *known)
     if (status removed = remove(id); !removed)
       return removed;
   return sync(directory_);

@@ -22,7 +22,7 @@ class files_checkpoint_store final : public checkpoint_store {
        std::uint32_t retained);
 
   /// Whether a directory holds checkpoints in this form.
-  static bool is_in(const std::filesystem::path& directory);
+  static result<bool> is_in(const std::filesystem::path& directory);
 
   status continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
@@ -40,7 +40,7 @@ class files_checkpoint_store final : public checkpoint_store {
         retained_(retained == 0 ? 1 : retained) {}
 
   std::filesystem::path path_of(checkpoint_id id) const;
-  std::vector<checkpoint_id> ids() const;
+  result<std::vector<checkpoint_id>> ids() const;
   result<epoch> read_attempt() const;
   status write_attempt(epoch attempt);
   status remove(checkpoint_id id);

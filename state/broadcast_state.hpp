@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include <weir/base/hash.hpp>
@@ -47,6 +48,8 @@ class broadcast_state {
 
   /// The value of `key`, or nullptr.
   const Value* find(const Key& key) const {
+    if (!map_) [[unlikely]]
+      throw std::logic_error("a broadcast state was used that was not declared in open()");
     const std::uint32_t i = map_->find(hash_of(key), key);
     return i == map_->none ? nullptr : &(*map_)[i].value;
   }
@@ -96,6 +99,8 @@ class broadcast_state {
   }
 
   void restore(Key key, Value value) const {
+    if (!map_) [[unlikely]]
+      throw std::logic_error("a broadcast state was used that was not declared in open()");
     const std::uint64_t hash = hash_of(key);
     const std::uint32_t i = map_->find(hash, key);
     if (i == map_->none)

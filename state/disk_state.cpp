@@ -220,12 +220,15 @@ lmdb_transaction& disk_state::transaction() {
   return *reading_;
 }
 
-void disk_state::select(key_group group, std::uint64_t hash, std::string_view key) {
+void disk_state::select(key_group group, std::uint64_t hash, std::string_view key, same_key is_same,
+                        const void* object) {
   row_.clear();
   append_big_endian(row_, static_cast<std::uint16_t>(group.value));
   append_big_endian(row_, hash);
   row_.push_back(0);
   key_ = key;
+  is_same_ = is_same;
+  object_ = object;
   is_there_.reset();
 }
 
@@ -244,7 +247,7 @@ bool disk_state::locate() {
     if (value->empty())
       continue;
     const row_record row = parse_row(*value);
-    if (row.key != key_)
+    if (is_same_ ? !is_same_(row.key, object_) : row.key != key_)
       continue;
     heads_ = row.heads;
     is_there_ = true;

@@ -40,8 +40,13 @@ class disk_state final : public row_entries {
                                                   std::uint64_t map_size);
   ~disk_state() override;
 
-  /// What comes next is about the row of this key. Borrows it.
-  void select(key_group group, std::uint64_t hash, std::string_view key);
+  /// Whether the bytes of a key on disk mean the key at this address.
+  using same_key = bool (*)(std::string_view stored, const void* key);
+
+  /// What comes next is about the row of this key. Borrows both its bytes and, where keys that are equal
+  /// may have different bytes, the key itself.
+  void select(key_group group, std::uint64_t hash, std::string_view key, same_key is_same = nullptr,
+              const void* object = nullptr);
 
   /// The heads of the selected row; nothing where there is no such row. Valid until the next write.
   std::optional<std::string_view> read();
@@ -95,6 +100,8 @@ class disk_state final : public row_entries {
 
   std::string row_;         // of the selected key: group, hash, ordinal
   std::string_view key_;
+  same_key is_same_ = nullptr;
+  const void* object_ = nullptr;
   std::optional<bool> is_there_; // unknown until it is looked for
   std::string_view heads_;
 };

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,10 @@ void read_group(keyed_table<Key, Rows>& table, const operator_snapshot& stored,
                 const key_group_snapshot& group) {
   byte_reader in(group.data);
   const std::vector<Key> keys = detail::read_keys<Key>(in, group.entries);
+  for (const Key& key : keys)
+    if (key_group_of(hash_of(key), table.groups()) != group.group)
+      throw std::runtime_error("a key of the checkpoint has another hash now: the hash of the key type must "
+                               "not change; restore the old one");
   for (const state_schema& schema : stored.keyed_states) {
     byte_reader cells(in.read_text());
     for (const row_column& column : table.rows().columns()) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -142,6 +143,7 @@ class keyed_state {
         throw std::runtime_error(fits.failure().message);
       for (const key_group_snapshot* group : part.groups) {
         read_group(table_, *part.stored, *group);
+        erase_empty(group->group);
         if (disk_) {
           table_.for_each(group->group, [&](const Key&, std::byte* row) { set_changed(row); });
           write_back(group->group, true);
@@ -169,10 +171,30 @@ class keyed_state {
  private:
   static constexpr std::uint32_t rows_per_slice = 64;
 
+  /// Rows of which nothing was left in the snapshot.
+  void erase_empty(key_group group) {
+    std::vector<Key> empty;
+    table_.for_each(group, [&](const Key& key, std::byte* row) {
+      if (table_.rows().is_empty(row))
+        empty.push_back(key);
+    });
+    for (const Key& key : empty)
+      table_.erase(hash_of(key), key);
+  }
+
   void select(std::uint64_t hash, const Key& key) {
     key_bytes_.clear();
     encode(key_bytes_, key);
-    disk_->select(key_group_of(hash, setup_.groups), hash, key_bytes_.view());
+    const key_group group = key_group_of(hash, setup_.groups);
+    if constexpr (std::has_unique_object_representations_v<Key> || std::is_same_v<Key, std::string>)
+      disk_->select(group, hash, key_bytes_.view());
+    else
+      disk_->select(
+          group, hash, key_bytes_.view(),
+          [](std::string_view stored, const void* wanted) {
+            return decoded<Key>(stored) == *static_cast<const Key*>(wanted);
+          },
+          &key);
   }
 
   [[gnu::noinline]] bool load(std::uint64_t hash, const Key& key, std::byte* row) {

@@ -112,6 +112,7 @@ template <class T>
 row_column make_list_column(std::string name, const state_options& options) {
   using contents = list_contents<T>;
   using cell = std::unique_ptr<contents>;
+  check_migrations<T>(name, options.migrations);
   row_column column = column_of_cells<cell>(std::move(name), "list", "list<" + schema_of<T>() + ">", options);
   column.has_entries = true;
   for (const migration& one : options.migrations)

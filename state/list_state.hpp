@@ -60,7 +60,7 @@ class list_state {
     return list ? list->items.begin() : const_iterator{};
   }
   const_iterator end() const {
-    const auto& list = contents();
+    const auto* list = readable();
     return list ? list->items.end() : const_iterator{};
   }
 

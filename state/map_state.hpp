@@ -19,8 +19,8 @@ namespace weir {
 ///     for (const auto& [channel, steps] : steps_) ...
 ///
 /// Declared with `state_registry::map`, or as map_of. Ownership, threads, errors and snapshots as
-/// value_state; references to entries are valid until the map changes. Iteration is in no particular
-/// order.
+/// value_state; references to entries are valid until the next call of any function of the map.
+/// Iteration is in no particular order.
 ///
 /// Cost: finding, changing or erasing an entry touches no other, in memory or on disk. With state on
 ///       disk, iterating reads the whole map of the key into the cache.
@@ -89,8 +89,9 @@ class map_state {
   }
 
   void put(const Key& key, Value value) {
-    cell_.note_entry(detail::memory_of(value));
+    const std::size_t size = detail::memory_of(value);
     (*this)[key] = std::move(value);
+    cell_.note_entry(size);
   }
 
   /// The value of `key` to be changed in place, made with its default where there is none.
@@ -137,8 +138,8 @@ class map_state {
     return {map, 0};
   }
   const_iterator end() const {
-    const auto& map = contents();
-    return {map.get(), map ? map->entries.size() : 0};
+    const detail::map_contents<Key, Value>* map = readable();
+    return {map, map ? map->entries.size() : 0};
   }
 
   /// Removes the map. A key without any value takes no memory.
@@ -176,7 +177,10 @@ class map_state {
 
   // What a reader sees: an expired entry that is to be hidden goes.
   std::uint32_t find_in(detail::map_contents<Key, Value>& map, std::uint64_t hash, const Key& key) const {
+    const std::uint32_t known = map.entries.size();
     const std::uint32_t i = map.find(hash, key, cell_.column(), life_.is_set(), cell_.cursor().entries);
+    if (map.entries.size() != known) // read from disk
+      cell_.note_entry(detail::memory_of(key) + sizeof(Value));
     if (!life_.is_set())
       return i;
     note_access();

@@ -36,6 +36,9 @@ operator_list<bytes> operator_states::add_raw(std::string name, redistribution m
 }
 
 void operator_states::note_name(std::string_view name) {
+  if (name.starts_with("weir."))
+    throw std::invalid_argument("the state '" + std::string(name) +
+                                "' has a name that is Weir's own: leave `weir.` out");
   if (!names_.emplace(name).second)
     throw std::invalid_argument("the state '" + std::string(name) +
                                 "' is declared twice: give each state of an operator its own name");

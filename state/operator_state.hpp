@@ -29,9 +29,10 @@ namespace weir {
 ///
 /// Ownership:     the vector lives in the operator's state.
 /// Thread safety: task thread only, inside the operator's functions.
-/// Snapshots:     the whole list, at every barrier. After a restart at the same parallelism each
-///                instance has its own items again; at another one they are handed out by the list's
-///                redistribution.
+/// Snapshots:     the whole list, at every barrier. With even_split each instance has its own items
+///                again after a restart at the same parallelism, and at another one they are dealt out.
+///                With full_union every instance gets the items of all, at every restart: keep those
+///                that concern the instance, or they are written by all of them the next time.
 template <class T>
 class operator_list {
  public:
@@ -224,6 +225,11 @@ inline constexpr const char* only_list = "list";
 template <class P>
 void restore_operator_state(P& how, operator_states& states, const restored_state& restored,
                             bool may_drop) {
+  static_assert(has_snapshot_functions<P> || has_list_snapshot<P> ||
+                    !(requires { &P::snapshot; } || requires { &P::restore; }),
+                "an operator with a `snapshot` or a `restore`: expected both, `void snapshot("
+                "weir::state_writer&) const` and `void restore(const weir::state_reader&)`, or "
+                "`std::vector<T> snapshot() const` and `void restore(std::vector<T>)`");
   states.restore(restored, may_drop, [&how](const state_reader& in) {
     if constexpr (has_snapshot_functions<P>) {
       how.restore(in);

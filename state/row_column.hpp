@@ -7,7 +7,9 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,7 @@ class expiry {
 /// How values of a type that a state had in the past become values of the type that it has now.
 struct migration {
   std::string old_schema;
+  const std::type_info* makes; ///< the type of the new value
   std::function<void(byte_reader& in, void* value)> read; ///< decodes an old value, assigns a new one
 };
 
@@ -52,7 +55,7 @@ struct migration {
 template <class Old, class F>
 migration make_migration(F f) {
   using type = std::invoke_result_t<F&, Old>;
-  return {schema_of<Old>(), [f = std::move(f)](byte_reader& in, void* value) {
+  return {schema_of<Old>(), &typeid(type), [f = std::move(f)](byte_reader& in, void* value) {
             Old old{};
             decode(in, old);
             *static_cast<type*>(value) = f(std::move(old));
@@ -72,6 +75,20 @@ struct argument_of<R (C::*)(A)> : std::type_identity<std::remove_cvref_t<A>> {};
 template <class F>
   requires requires { &F::operator(); }
 struct argument_of<F> : argument_of<decltype(&F::operator())> {};
+
+} // namespace detail
+
+namespace detail {
+
+/// The columns' migrations: each must make a T. Throws std::invalid_argument that names the state.
+template <class T>
+void check_migrations(const std::string& name, const std::vector<migration>& all) {
+  for (const migration& one : all)
+    if (*one.makes != typeid(T))
+      throw std::invalid_argument("the migration of the state '" + name + "' from " + one.old_schema +
+                                  " makes another type than the state has, " + type_name<T>() +
+                                  ": return exactly that type");
+}
 
 } // namespace detail
 
@@ -184,6 +201,7 @@ row_column column_of_cells(std::string name, std::string kind, std::string type,
 template <class T, class Cell>
 row_column make_value_column(std::string name, std::string kind, const state_options& options) {
   constexpr bool timed = requires(Cell cell) { cell.stamp; };
+  check_migrations<T>(name, options.migrations);
   row_column column =
       column_of_cells<Cell>(std::move(name), std::move(kind), schema_of<T>(), options);
   for (const migration& one : options.migrations)

@@ -109,7 +109,7 @@ class sink_operator final : public operator_base, public collector<In> {
 };
 
 /// The name under which pre-committed transactions are kept in checkpoints.
-inline constexpr const char* transactions_state = "transactions";
+inline constexpr const char* transactions_state = "weir.transactions";
 
 /// Runs a two-phase-commit sink.
 template <record In, two_phase_sink<In> S>

@@ -45,7 +45,7 @@ concept source = std::copy_constructible<S> && record<typename S::output> &&
                  };
 
 /// The name under which a source's splits are kept in checkpoints.
-inline constexpr const char* splits_state = "splits";
+inline constexpr const char* splits_state = "weir.splits";
 
 /// Runs one instance of a source.
 template <source S>

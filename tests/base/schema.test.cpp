@@ -129,7 +129,8 @@ TEST_CASE("scalars, enumerations, durations and text are described by what their
   CHECK(schema_of<float>() == "f32");
   CHECK(schema_of<double>() == "f64");
   CHECK(schema_of<colour>() == "u8");
-  CHECK(schema_of<std::chrono::milliseconds>() == "i64");
+  CHECK(schema_of<std::chrono::milliseconds>() == "duration<i64, 1/1000>");
+  CHECK(schema_of<std::chrono::seconds>() == "duration<i64, 1/1>");
   CHECK(schema_of<std::string>() == "string");
 }
 

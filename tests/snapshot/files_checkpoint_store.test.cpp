@@ -96,6 +96,20 @@ TEST_CASE("a checkpoint is taken over by the other form of storage, and back, wi
   CHECK(expect(store->begin_attempt()) > epoch{3});
 }
 
+TEST_CASE("the checkpoint that a job is to start from is the one that is taken over") {
+  const temporary_directory directory;
+  {
+    const auto store = open_sample(sample_config(directory.path(), 3));
+    for (std::uint64_t id = 1; id <= 3; ++id)
+      expect(store_sample(*store, id));
+  }
+  checkpoint_config config = files_config(directory.path());
+  config.restore_from = 2;
+  const auto store = open_sample(config);
+  CHECK(ids_of(*store) == ids{2});
+  CHECK(is_sample(expect(store->load(checkpoint_id{2})), 2));
+}
+
 TEST_CASE("another job's files are refused with both names, and left as they are") {
   const temporary_directory directory;
   expect(store_sample(*open_sample(files_config(directory.path())), 1));

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -67,4 +68,11 @@ TEST_CASE("a state of another kind, keys of another type, and a state that is go
   const operator_snapshot more = stored_with({{"old", "value", "i32", false}});
   CHECK(has(check_keyed_schema(more, "string", declared, false), "checkpoint.allow-dropped-state"));
   CHECK(check_keyed_schema(more, "string", declared, true));
+}
+
+TEST_CASE("a migration that makes another type than the state has is refused by name") {
+  const auto widens = [](std::int32_t old) { return old; };
+  CHECK_THROWS_WITH_AS(value_of<std::int64_t>("city", widens).column(), doctest::Contains("'city'"),
+                       std::invalid_argument);
+  CHECK_THROWS_AS((map_of<bool, std::string>("map", widens).column()), std::invalid_argument);
 }

@@ -1,11 +1,15 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <new>
+#include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -103,6 +107,32 @@ TEST_CASE("rows on disk are those of a map, with a cache that holds few of them,
       CHECK(*reinterpret_cast<const std::uint64_t*>(place) == count);
     }
   }
+}
+
+TEST_CASE("keys that are equal are one key on disk, also where their bytes differ") {
+  const temporary_directory directory;
+  using key = std::optional<std::int32_t>; // with padding
+  keyed_state<key, static_rows<std::uint64_t>> state(on_disk(directory, 0),
+                                                     static_rows<std::uint64_t>("count"));
+  for (std::uint64_t n = 1; n <= 5; ++n) {
+    std::aligned_storage_t<sizeof(key), alignof(key)> memory;
+    std::memset(&memory, static_cast<int>(n * 31), sizeof memory);
+    key* const one = ::new (&memory) key(7);
+    CHECK(++*reinterpret_cast<std::uint64_t*>(state.find_or_create(hash_of(*one), *one).row) == n);
+    state.settle(0); // nothing stays in the cache
+    CHECK(state.table().size() == 0);
+  }
+}
+
+TEST_CASE("a key whose hash has changed since the checkpoint is an error") {
+  operator_snapshot made;
+  keyed_state<std::uint64_t, static_rows<std::uint64_t>> state({{0, groups}, groups, {}, false},
+                                                               static_rows<std::uint64_t>("count"));
+  state.find_or_create(hash_of(std::uint64_t{1}), 1);
+  state.write(made, 0);
+  made.key_groups.front().group = key_group{(made.key_groups.front().group.value + 1) % groups};
+  CHECK_THROWS_WITH_AS(state.restore(restored_from(made)), doctest::Contains("another hash"),
+                       std::runtime_error);
 }
 
 TEST_CASE("working state leaves no file behind, whatever ends the process") {
