@@ -1,12 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -73,23 +74,28 @@ class memory_watch {
 
  private:
   void stop() {
-    done_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    ended_.notify_one();
     if (thread_.joinable())
       thread_.join();
   }
 
   void watch() {
+    std::unique_lock lock(mutex_);
     do {
       std::ifstream file("/proc/self/status");
       for (std::string line; std::getline(file, line);)
         if (line.starts_with("RssAnon:"))
           largest_ = std::max(largest_, std::strtoull(line.c_str() + 8, nullptr, 10) / 1024);
-      for (int i = 0; i < 10 && !done_; ++i)
-        std::this_thread::sleep_for(std::chrono::milliseconds{10});
-    } while (!done_);
+    } while (!ended_.wait_for(lock, std::chrono::milliseconds{100}, [this] { return done_; }));
   }
 
-  std::atomic<bool> done_{false};
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool done_ = false;
   unsigned long long largest_ = 0;
   std::thread thread_;
 };
