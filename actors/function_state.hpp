@@ -52,8 +52,7 @@ class process_state {
  public:
   template <class P>
   void open(P& how, const operator_context& context, const restored_state& restored) {
-    clock_ = context.clock.get();
-    is_stored_ = context.is_stored;
+    context_ = &context;
     state_registry registry(cursor_, instance_, context.instance == 0);
     if constexpr (requires { how.open(registry); })
       how.open(registry);
@@ -75,7 +74,7 @@ class process_state {
   void process(batch<In>& records, const KeyOf& key_of, Context& told, ForEach&& for_each, Call&& call) {
     const event_time* times = records.times();
     const std::uint64_t* hashes = records.hashes();
-    cursor_.now = now();
+    cursor_.now = context_->now_ms();
     for_each([&](In& in, std::uint32_t i) {
       prefetch(hashes, i, records.size());
       const Key key = key_of(std::as_const(in));
@@ -88,15 +87,13 @@ class process_state {
 
   template <class P>
   void write(P& how, operator_snapshot& made) {
-    if (is_stored_)
-      state_->write(made, now());
+    if (context_->is_stored)
+      state_->write(made, context_->now_ms());
     write_operator_state(how, instance_, made);
   }
 
  private:
   using state_type = keyed_state<Key, dynamic_rows>;
-
-  std::int64_t now() const { return clock_->now().time_since_epoch().count(); }
 
   // A row that is left without any value is removed.
   template <class Body>
@@ -124,12 +121,11 @@ class process_state {
       state_->table().prefetch(hashes[i + prefetch_distance]);
   }
 
-  const processing_clock* clock_ = nullptr;
+  const operator_context* context_ = nullptr; // of the operator that this is a part of
   row_cursor cursor_;
   operator_states instance_;
   std::unique_ptr<state_type> state_;
   std::uint32_t clean_per_record_ = 0;
-  bool is_stored_ = true;
   bool needs_entries_ = false;
 };
 

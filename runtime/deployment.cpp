@@ -38,8 +38,8 @@ std::uint32_t keyed_instances(const topology_graph& graph, const job_plan& plan)
 }
 
 operator_context context_of(const topology_graph& graph, const job_plan& plan, std::uint32_t node,
-                            const job_config& config, std::uint32_t instance,
-                            const std::string& run) {
+                            const job_config& config, const state_config& state,
+                            std::uint32_t instance, const std::string& run) {
   operator_context context;
   context.job = graph.name;
   context.name = graph.operators[node].name;
@@ -48,9 +48,7 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
   context.parallelism = plan.parallelism[node];
   context.key_groups = plan.key_groups;
   context.run = run;
-  context.state = config.state;
-  context.state.directory = working_directory(config);
-  context.state.cache_size /= std::max(1u, keyed_instances(graph, plan));
+  context.state = state;
   context.is_stored = !config.checkpoint.directory.empty();
   context.allow_dropped_state = config.checkpoint.allow_dropped_state;
   context.clock = config.clock;
@@ -127,6 +125,9 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
 deployment make_deployment(const topology_graph& graph, const job_plan& plan,
                            const job_config& config, starting_states states, const std::string& run) {
   deployment made;
+  state_config state = config.state; // of each instance
+  state.directory = working_directory(config);
+  state.cache_size /= std::max(1u, keyed_instances(graph, plan));
   std::map<std::uint32_t, std::uint32_t> place; // of an operator in its chain
   for (const planned_chain& chain : plan.chains) {
     for (std::uint32_t i = 0; i < chain.operators.size(); ++i)
@@ -138,7 +139,7 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
       task.blocks = chain.blocks;
       for (const std::uint32_t node : chain.operators)
         task.operators.push_back({graph.operators[node].make,
-                                  context_of(graph, plan, node, config, instance, run),
+                                  context_of(graph, plan, node, config, state, instance, run),
                                   std::move(states[node][instance])});
       for (const graph_edge& edge : graph.edges)
         if (plan.chain_of[edge.from] == plan.chain_of[edge.to] &&

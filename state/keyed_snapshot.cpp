@@ -14,8 +14,8 @@ const migration* detail::migration_of(const row_column& column, const state_sche
   if (column.schema.type == stored.type)
     return nullptr;
   const auto found = std::find_if(column.migrations.begin(), column.migrations.end(),
-                                  [&](const auto& one) { return one.first == stored.type; });
-  return found == column.migrations.end() ? nullptr : &found->second;
+                                  [&](const migration& one) { return one.old_schema == stored.type; });
+  return found == column.migrations.end() ? nullptr : &*found;
 }
 
 status check_keyed_schema(const operator_snapshot& stored, const std::string& key_type,

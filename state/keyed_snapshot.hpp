@@ -93,18 +93,22 @@ void read_group(keyed_table<Key, Rows>& table, const operator_snapshot& stored,
                 const key_group_snapshot& group) {
   byte_reader in(group.data);
   const std::vector<Key> keys = detail::read_keys<Key>(in, group.entries);
-  for (const Key& key : keys)
-    if (key_group_of(hash_of(key), table.groups()) != group.group)
+  std::vector<std::uint64_t> hashes;
+  hashes.reserve(keys.size());
+  for (const Key& key : keys) {
+    hashes.push_back(hash_of(key));
+    if (key_group_of(hashes.back(), table.groups()) != group.group)
       throw std::runtime_error("a key of the checkpoint has another hash now: the hash of the key type must "
                                "not change; restore the old one");
+  }
   for (const state_schema& schema : stored.keyed_states) {
     byte_reader cells(in.read_text());
     for (const row_column& column : table.rows().columns()) {
       if (column.schema.name != schema.name)
         continue;
       const migration* from = detail::migration_of(column, schema);
-      for (const Key& key : keys)
-        column.read(column, cells, table.find_or_create(hash_of(key), key).row + column.offset, from);
+      for (std::size_t i = 0; i < keys.size(); ++i)
+        column.read(column, cells, table.find_or_create(hashes[i], keys[i]).row + column.offset, from);
     }
   }
 }

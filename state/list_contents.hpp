@@ -112,11 +112,9 @@ template <class T>
 row_column make_list_column(std::string name, const state_options& options) {
   using contents = list_contents<T>;
   using cell = std::unique_ptr<contents>;
-  check_migrations<T>(name, options.migrations);
   row_column column = column_of_cells<cell>(std::move(name), "list", "list<" + schema_of<T>() + ">", options);
   column.has_entries = true;
-  for (const migration& one : options.migrations)
-    column.migrations.emplace_back("list<" + one.old_schema + ">", one);
+  add_migrations<T>(column, options, "list<", ">");
   column.is_empty = [](const std::byte* place) {
     const cell& list = cell_at<cell>(place);
     return !list || list->size() == 0;

@@ -175,13 +175,11 @@ template <class Key, class Value>
 row_column make_map_column(std::string name, const state_options& options) {
   using contents = map_contents<Key, Value>;
   using cell = std::unique_ptr<contents>;
-  check_migrations<Value>(name, options.migrations);
   const std::string start = "map<" + schema_of<Key>() + ", ";
   row_column column =
       column_of_cells<cell>(std::move(name), "map", start + schema_of<Value>() + ">", options);
   column.has_entries = true;
-  for (const migration& one : options.migrations)
-    column.migrations.emplace_back(start + one.old_schema + ">", one);
+  add_migrations<Value>(column, options, start, ">");
   column.is_empty = [](const std::byte* place) {
     const cell& map = cell_at<cell>(place);
     return !map || map->count == 0;

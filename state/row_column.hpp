@@ -78,20 +78,6 @@ struct argument_of<F> : argument_of<decltype(&F::operator())> {};
 
 } // namespace detail
 
-namespace detail {
-
-/// The columns' migrations: each must make a T. Throws std::invalid_argument that names the state.
-template <class T>
-void check_migrations(const std::string& name, const std::vector<migration>& all) {
-  for (const migration& one : all)
-    if (*one.makes != typeid(T))
-      throw std::invalid_argument("the migration of the state '" + name + "' from " + one.old_schema +
-                                  " makes another type than the state has, " + type_name<T>() +
-                                  ": return exactly that type");
-}
-
-} // namespace detail
-
 /// What is said of a state besides its name and type: any of a time to live, and functions
 /// `new_type migrate(old_type)`, one for each type that it had before. They run on restore.
 struct state_options {
@@ -125,7 +111,7 @@ struct row_column {
   bool is_flat = false; ///< nothing to destroy, can be copied with memcpy
   bool has_entries = false; ///< a list or a map
   expiry life;
-  std::vector<std::pair<std::string, migration>> migrations; ///< by the stored type they are for
+  std::vector<migration> migrations; ///< from types as they are stored: "list<i32>"
 
   void (*construct)(std::byte*) = nullptr;
   void (*destroy)(std::byte*) noexcept = nullptr;
@@ -198,27 +184,36 @@ row_column column_of_cells(std::string name, std::string kind, std::string type,
   return column;
 }
 
+/// Adds the migrations of a state whose values are T, and whose stored type is theirs between `before`
+/// and `after`. Throws std::invalid_argument for one that makes another type than T.
+template <class T>
+void add_migrations(row_column& column, const state_options& options, const std::string& before = {},
+                    const std::string& after = {}) {
+  for (migration one : options.migrations) {
+    if (*one.makes != typeid(T))
+      throw std::invalid_argument("the migration of the state '" + column.schema.name + "' from " +
+                                  one.old_schema + " makes another type than the state has, " +
+                                  type_name<T>() + ": return exactly that type");
+    one.old_schema = before + one.old_schema + after;
+    column.migrations.push_back(std::move(one));
+  }
+}
+
 template <class T, class Cell>
 row_column make_value_column(std::string name, std::string kind, const state_options& options) {
   constexpr bool timed = requires(Cell cell) { cell.stamp; };
-  check_migrations<T>(name, options.migrations);
   row_column column =
       column_of_cells<Cell>(std::move(name), std::move(kind), schema_of<T>(), options);
-  for (const migration& one : options.migrations)
-    column.migrations.emplace_back(one.old_schema, one);
+  add_migrations<T>(column, options);
   column.is_empty = [](const std::byte* place) { return !cell_at<Cell>(place).value.has_value(); };
   column.write = [](const row_column& how, byte_writer& out, const std::byte* place,
                     [[maybe_unused]] std::int64_t now) {
-    const Cell& cell = cell_at<Cell>(place);
-    bool is_there = cell.value.has_value();
     if constexpr (timed)
-      is_there = is_there && !(how.life.how().clean_in_snapshots && how.life.is_expired(cell.stamp, now));
-    out.write_raw(static_cast<std::uint8_t>(is_there));
-    if (!is_there)
-      return;
-    if constexpr (timed)
-      out.write_raw(cell.stamp);
-    encode(out, *cell.value);
+      if (how.life.how().clean_in_snapshots && how.life.is_expired(cell_at<Cell>(place).stamp, now)) {
+        out.write_raw(std::uint8_t{0});
+        return;
+      }
+    how.write_head(how, out, place);
   };
   column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration* from) {
     Cell& cell = cell_at<Cell>(place);

@@ -46,104 +46,82 @@ concept broadcast_process_function =
       p.process_broadcast(broadcast, writing, out);
     };
 
-/// What the operators with a broadcast side have in common: the class that they run, and the broadcast
-/// side itself. Input 0 is the main stream.
-template <record Broadcast, class P>
-class broadcast_operator : public operator_base {
+/// What the operators with a broadcast side have in common: all but how a batch of the main stream, input
+/// 0, is gone over. `Context` is what `process` is told, `State` what keeps the class's state.
+template <record Main, record Broadcast, class P, class Context, class State>
+class broadcast_operator : public operator_base, public collector<Main> {
  public:
+  collector_base& input(std::size_t port) override { return port == 0 ? *this : *broadcast_input_; }
   std::vector<output_port*> outputs() override { return {&out_}; }
+  void on_watermark(event_time time) override {
+    told_.set_watermark(time);
+    broadcast_told_.set_watermark(time);
+  }
 
  protected:
-  explicit broadcast_operator(P how) : how_(std::move(how)), told_(context()) {}
-
-  collector_base& broadcast_input() { return *input_; }
-  void set_broadcast_watermark(event_time time) { told_.set_watermark(time); }
+  explicit broadcast_operator(P how) : how_(std::move(how)), told_(context()), broadcast_told_(context()) {}
 
   P how_;
+  Context told_;
+  State state_;
   emitter<typename P::output> out_;
 
  private:
-  void receive(batch<Broadcast>& records) {
+  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(how_, made); }
+
+  void receive_broadcast(batch<Broadcast>& records) {
     const event_time* times = records.times();
     this->for_each_record(records, out_, [&](Broadcast& in, std::uint32_t i) {
-      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-      how_.process_broadcast(std::as_const(in), told_, out_);
+      broadcast_told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      how_.process_broadcast(std::as_const(in), broadcast_told_, out_);
     });
   }
 
-  broadcast_context told_;
-  std::unique_ptr<collector_base> input_ =
-      detail::make_input<Broadcast>([this](batch<Broadcast>& records) { receive(records); });
+  broadcast_context broadcast_told_;
+  std::unique_ptr<collector_base> broadcast_input_ = detail::make_input<Broadcast>(
+      [this](batch<Broadcast>& records) { receive_broadcast(records); });
 };
 
 /// A main stream that is not keyed, and a broadcast stream.
 template <record Main, record Broadcast, class P>
-class broadcast_process_operator final : public broadcast_operator<Broadcast, P>, public collector<Main> {
+class broadcast_process_operator final
+    : public broadcast_operator<Main, Broadcast, P, process_context, instance_state> {
  public:
   explicit broadcast_process_operator(P how)
-      : broadcast_operator<Broadcast, P>(std::move(how)), told_(this->context()) {}
-
-  collector_base& input(std::size_t port) override {
-    return port == 0 ? *this : this->broadcast_input();
-  }
-  void on_watermark(event_time time) override {
-    told_.set_watermark(time);
-    this->set_broadcast_watermark(time);
-  }
+      : broadcast_operator<Main, Broadcast, P, process_context, instance_state>(std::move(how)) {}
 
   void receive(batch<Main>& records) override {
     const event_time* times = records.times();
     this->for_each_record(records, this->out_, [&](Main& in, std::uint32_t i) {
-      told_.set_time(times ? std::optional(times[i]) : std::nullopt);
-      this->how_.process(std::as_const(in), told_, this->out_);
+      this->told_.set_time(times ? std::optional(times[i]) : std::nullopt);
+      this->how_.process(std::as_const(in), this->told_, this->out_);
     });
   }
-
- private:
-  void on_open(const restored_state& restored) override {
-    state_.open(this->how_, this->context(), restored);
-  }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(this->how_, made); }
-
-  process_context told_;
-  instance_state state_;
 };
 
 /// A keyed main stream, and a broadcast stream.
 template <record Main, class KeyOf, record Broadcast, class P>
-class keyed_broadcast_process_operator final : public broadcast_operator<Broadcast, P>,
-                                               public collector<Main> {
+class keyed_broadcast_process_operator final
+    : public broadcast_operator<Main, Broadcast, P, keyed_context<key_of_t<KeyOf, Main>>,
+                                process_state<key_of_t<KeyOf, Main>>> {
  public:
   using key_type = key_of_t<KeyOf, Main>;
 
   keyed_broadcast_process_operator(KeyOf key_of, P how)
-      : broadcast_operator<Broadcast, P>(std::move(how)), key_of_(std::move(key_of)),
-        told_(this->context()) {}
-
-  collector_base& input(std::size_t port) override {
-    return port == 0 ? *this : this->broadcast_input();
-  }
-  void on_watermark(event_time time) override {
-    told_.set_watermark(time);
-    this->set_broadcast_watermark(time);
-  }
+      : broadcast_operator<Main, Broadcast, P, keyed_context<key_type>, process_state<key_type>>(
+            std::move(how)),
+        key_of_(std::move(key_of)) {}
 
   void receive(batch<Main>& records) override {
-    state_.process(
-        records, key_of_, told_,
+    this->state_.process(
+        records, key_of_, this->told_,
         [&](auto&& one) { this->for_each_record(records, this->out_, one); },
-        [&](const Main& in) { this->how_.process(in, told_, this->out_); });
+        [&](const Main& in) { this->how_.process(in, this->told_, this->out_); });
   }
 
  private:
-  void on_open(const restored_state& restored) override {
-    state_.open(this->how_, this->context(), restored);
-  }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override { state_.write(this->how_, made); }
-
   KeyOf key_of_;
-  keyed_context<key_type> told_;
-  process_state<key_type> state_;
 };
 
 } // namespace weir
