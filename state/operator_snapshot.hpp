@@ -38,12 +38,24 @@ class group_source {
   virtual result<key_group_snapshot> read(key_group group) const = 0;
 };
 
-/// All keyed state of one operator in one key group.
+/// How a stored key group is made up: everything at one time, and the deltas since.
+struct delta_chain {
+  std::uint64_t base_bytes = 0;
+  std::uint64_t delta_bytes = 0;
+  std::uint32_t deltas = 0;
+};
+
+/// All keyed state of one operator in one key group, or a delta: what has changed in it since the
+/// base of its operator_snapshot. A delta without data says that nothing has.
+///
+/// The data of a restored one is everything, with the deltas in their order behind it.
 struct key_group_snapshot {
   key_group group;
-  std::uint64_t entries = 0; ///< number of keys
+  std::uint64_t entries = 0; ///< number of keys, of a delta too
   bytes data;
   std::shared_ptr<const group_source> source; ///< if set, entries and data are there
+  bool is_delta = false;
+  delta_chain chain; ///< of a restored one
 };
 
 /// One list state of one operator instance.
@@ -64,6 +76,7 @@ struct operator_snapshot {
   std::uint32_t parallelism = 1;
   bool drained = false;         ///< its input has ended, and it has emitted what was left
   std::uint64_t records_in = 0; ///< records received since the job's first start
+  checkpoint_id base{};         ///< what deltas add to: a complete checkpoint; 0 where there are none
   std::string key_type;         ///< of the keyed state; empty where there is none
   std::vector<state_schema> keyed_states;
   std::vector<key_group_snapshot> key_groups;
