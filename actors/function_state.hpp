@@ -74,7 +74,7 @@ class process_state {
   void process(batch<In>& records, const KeyOf& key_of, Context& told, ForEach&& for_each, Call&& call) {
     const event_time* times = records.times();
     const std::uint64_t* hashes = records.hashes();
-    cursor_.now = context_->now_ms();
+    cursor_.at = state_->time_of_changes(context_->now_ms());
     for_each([&](In& in, std::uint32_t i) {
       prefetch(hashes, i, records.size());
       const Key key = key_of(std::as_const(in));
@@ -82,13 +82,13 @@ class process_state {
       told.set_time(times ? std::optional(times[i]) : std::nullopt);
       with_key(hashes[i], key, [&] { call(std::as_const(in)); });
     });
-    state_->settle(cursor_.now);
+    state_->settle(cursor_.at.now);
   }
 
   template <class P>
-  void write(P& how, operator_snapshot& made) {
+  void write(P& how, const snapshot_order& order, operator_snapshot& made) {
     if (context_->is_stored)
-      state_->write(made, context_->now_ms());
+      state_->write(made, order, context_->now_ms());
     write_operator_state(how, instance_, made);
   }
 
@@ -107,13 +107,13 @@ class process_state {
     body();
     cursor_.row = nullptr;
     if (cursor_.changed)
-      state_->set_changed(row);
+      state_->set_changed(hash, row);
     if ((created || cursor_.removed) && state_->table().rows().is_empty(row))
-      state_->erase(hash, key);
+      state_->erase(hash, key, created);
     if (cursor_.entry_bytes != 0) [[unlikely]]
       state_->note_entries(std::exchange(cursor_.entry_bytes, 0));
     if (cursor_.to_clean != 0) [[unlikely]]
-      state_->clean(cursor_.to_clean, cursor_.now);
+      state_->clean(cursor_.to_clean, cursor_.at);
   }
 
   void prefetch(const std::uint64_t* hashes, std::uint32_t i, std::uint32_t size) const {

@@ -1,7 +1,10 @@
 #include <weir/state/disk_state.hpp>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
+#include <map>
 #include <stdexcept>
 #include <system_error>
 #include <unistd.h>
@@ -51,6 +54,12 @@ std::string group_prefix(key_group group) {
   return key;
 }
 
+std::string log_key(key_group group, std::uint64_t position) {
+  std::string key = group_prefix(group);
+  append_big_endian(key, position);
+  return key;
+}
+
 std::string column_prefix(std::string_view row, std::uint32_t column) {
   std::string key(row);
   append_big_endian(key, static_cast<std::uint16_t>(column));
@@ -80,7 +89,8 @@ row_record parse_row(std::string_view value) {
 
 /// What a snapshot has to know of a column to copy its cells without knowing their type.
 struct column_layout {
-  bool has_entries;
+  enum class shape : std::uint8_t { value, list, map };
+  shape what;
   bool skips_expired; // of those that have a stamp
   expiry life;
 
@@ -94,6 +104,8 @@ struct column_layout {
 struct disk_state::content {
   lmdb_environment environment;
   lmdb_database rows;
+  lmdb_database log;
+  std::vector<std::atomic<std::uint64_t>> whole_bytes; // of each group, when last read
 };
 
 struct disk_state::located {
@@ -109,31 +121,55 @@ class disk_view final : public group_source {
       : content_(std::move(content)), transaction_(std::move(transaction)),
         columns_(std::move(columns)), now_(now) {}
 
-  bool has_rows(key_group group) {
-    lmdb_cursor cursor = must(transaction_.cursor(content_->rows));
-    const std::string prefix = group_prefix(group);
-    return must(cursor.seek(prefix)) && cursor.key().starts_with(prefix);
+  void add(const group_extent& extent, std::uint64_t size) {
+    extents_.emplace(extent.group, extent);
+    sizes_.emplace(extent.group, size);
   }
 
   result<key_group_snapshot> read(key_group group) const override {
     try {
-      return copy(group);
+      const group_extent& extent = extents_.at(group);
+      key_group_snapshot made;
+      made.group = group;
+      made.entries = sizes_.at(group);
+      made.is_delta = extent.is_delta;
+      made.data = extent.is_delta ? copy_log(extent) : copy_rows(group);
+      if (!extent.is_delta)
+        content_->whole_bytes[group.value] = made.data.size();
+      return made;
     } catch (const std::exception& cause) {
       return error{errc::io, cause.what()};
     }
   }
 
  private:
-  key_group_snapshot copy(key_group group) const {
-    key_group_snapshot made{group, 0, {}, nullptr};
+  /// Where a cell's number of entries is written, once it is known.
+  struct open_cell {
+    std::size_t begin_at = 0; // of a list: the index of its first element, and the one after it again
+    std::size_t count_at = 0;
+    std::uint64_t count = 0;
+  };
+
+  bytes copy_log(const group_extent& extent) const {
+    bytes sections;
+    const std::string prefix = group_prefix(extent.group);
+    lmdb_cursor cursor = must(transaction_.cursor(content_->log));
+    for (bool more = must(cursor.seek(log_key(extent.group, extent.log_begin)));
+         more && cursor.key().starts_with(prefix); more = must(cursor.next()))
+      sections.append(cursor.value());
+    return sections;
+  }
+
+  bytes copy_rows(key_group group) const {
+    std::uint64_t rows = 0;
     byte_writer out;
+    out.write_raw(rows);
     std::vector<byte_writer> cells(columns_.size());
-    std::vector<std::size_t> count_at(columns_.size()); // of the current row's entries
-    std::vector<std::uint64_t> counts(columns_.size());
+    std::vector<open_cell> open(columns_.size());
     const auto finish_row = [&] {
       for (std::size_t i = 0; i < columns_.size(); ++i)
-        if (columns_[i].has_entries && made.entries != 0)
-          cells[i].patch_raw(count_at[i], counts[i]);
+        if (columns_[i].what != column_layout::shape::value && rows != 0)
+          cells[i].patch_raw(open[i].count_at, open[i].count);
     };
     const std::string prefix = group_prefix(group);
     lmdb_cursor cursor = must(transaction_.cursor(content_->rows));
@@ -143,48 +179,80 @@ class disk_view final : public group_source {
         if (cursor.value().empty())
           continue;
         finish_row();
-        ++made.entries;
+        ++rows;
         const row_record row = parse_row(cursor.value());
         out.write(row.key.data(), row.key.size());
         byte_reader heads(row.heads);
-        for (std::size_t i = 0; i < columns_.size(); ++i) {
-          const std::string_view head = heads.read_text();
-          if (columns_[i].has_entries) {
-            count_at[i] = cells[i].size();
-            counts[i] = 0;
-            cells[i].write_raw(std::uint64_t{0});
-          } else if (head.size() > 1 && columns_[i].leaves_out(head.substr(1), now_)) {
-            cells[i].write_raw(std::uint8_t{0});
-          } else {
-            cells[i].write(head.data(), head.size());
-          }
-        }
+        for (std::size_t i = 0; i < columns_.size(); ++i)
+          begin_cell(i, heads.read_text(), cells[i], open[i]);
       } else {
         const auto i = static_cast<std::size_t>(big_endian(cursor.key().substr(row_key_size, 2)));
-        if (columns_[i].leaves_out(cursor.value(), now_))
-          continue;
-        cells[i].write(cursor.value().data(), cursor.value().size());
-        ++counts[i];
+        add_entry(i, cursor.key(), cursor.value(), cells[i], open[i]);
       }
     }
     finish_row();
     for (const byte_writer& column : cells)
       out.write_text(column.view());
-    made.data = std::move(out).take();
-    return made;
+    out.patch_raw(0, rows);
+    return std::move(out).take();
+  }
+
+  void begin_cell(std::size_t i, std::string_view head, byte_writer& cell, open_cell& open) const {
+    switch (columns_[i].what) {
+    case column_layout::shape::value:
+      if (head.size() > 1 && columns_[i].leaves_out(head.substr(1), now_))
+        cell.write_raw(std::uint8_t{0});
+      else
+        cell.write(head.data(), head.size());
+      return;
+    case column_layout::shape::list: {
+      const auto first = byte_reader(head).read_raw<std::uint64_t>();
+      open.begin_at = cell.size();
+      cell.write_raw(first);
+      cell.write_raw(first);
+      break;
+    }
+    case column_layout::shape::map:
+      cell.write_raw(std::uint8_t{1});
+      cell.write_raw(std::uint64_t{0});
+      break;
+    }
+    open.count_at = cell.size();
+    open.count = 0;
+    cell.write_raw(open.count);
+  }
+
+  void add_entry(std::size_t i, std::string_view key, std::string_view entry, byte_writer& cell,
+                 open_cell& open) const {
+    if (columns_[i].leaves_out(entry, now_)) {
+      if (columns_[i].what == column_layout::shape::map)
+        return;
+      // The elements of a list are without gaps: only what is before all others can be left out.
+      if (open.count == 0) {
+        const std::uint64_t next = big_endian(key.substr(row_key_size + 2, 8)) + 1;
+        cell.patch_raw(open.begin_at, next);
+        cell.patch_raw(open.begin_at + sizeof next, next);
+        return;
+      }
+    }
+    cell.write(entry.data(), entry.size());
+    ++open.count;
   }
 
   std::shared_ptr<disk_state::content> content_;
   mutable lmdb_transaction transaction_; // one thread at a time reads
   std::vector<column_layout> columns_;
   std::int64_t now_;
+  std::map<key_group, group_extent> extents_;
+  std::map<key_group, std::uint64_t> sizes_;
 };
 
-disk_state::disk_state(std::shared_ptr<content> opened) : content_(std::move(opened)) {}
+disk_state::disk_state(std::shared_ptr<content> opened, std::uint32_t groups)
+    : content_(std::move(opened)), sizes_(groups) {}
 disk_state::~disk_state() = default;
 
 result<std::unique_ptr<disk_state>> disk_state::open(const std::filesystem::path& directory,
-                                                     std::uint64_t map_size) {
+                                                     std::uint64_t map_size, std::uint32_t groups) {
   std::error_code problem;
   std::filesystem::create_directories(directory, problem);
   std::string name = (directory / "rows-XXXXXX").string();
@@ -206,10 +274,15 @@ result<std::unique_ptr<disk_state>> disk_state::open(const std::filesystem::path
   const auto rows = transaction->create_database("rows");
   if (!rows)
     return rows.failure();
+  const auto log = transaction->create_database("log");
+  if (!log)
+    return log.failure();
   if (const status done = transaction->commit(); !done)
     return done.failure();
-  return std::unique_ptr<disk_state>(new disk_state(
-      std::make_shared<content>(content{std::move(*environment), *rows})));
+  return std::unique_ptr<disk_state>(
+      new disk_state(std::make_shared<content>(content{std::move(*environment), *rows, *log,
+                                                       std::vector<std::atomic<std::uint64_t>>(groups)}),
+                     groups));
 }
 
 lmdb_transaction& disk_state::transaction() {
@@ -277,8 +350,17 @@ void disk_state::commit() {
   must(done.commit());
 }
 
+std::uint64_t& disk_state::selected_size() {
+  return sizes_[group_in(row_).value];
+}
+
+std::uint64_t disk_state::size(key_group group) const {
+  return sizes_[group.value];
+}
+
 void disk_state::write(std::string_view heads) {
-  locate();
+  if (!locate())
+    ++selected_size();
   byte_writer value;
   value.write_text(key_);
   value.write(heads.data(), heads.size());
@@ -293,6 +375,7 @@ void disk_state::erase() {
   next.back() = static_cast<char>(static_cast<unsigned char>(next.back()) + 1);
   const bool is_last = !must(writing_->read(content_->rows, next));
   erase_range(row_);
+  --selected_size();
   if (!is_last)
     must(writing_->write(content_->rows, row_, {}));
   is_there_.reset();
@@ -300,7 +383,46 @@ void disk_state::erase() {
 
 void disk_state::erase(key_group group) {
   erase_range(group_prefix(group));
+  sizes_[group.value] = 0;
   is_there_.reset();
+}
+
+template <class Body>
+void disk_state::in_write(Body&& body) {
+  const bool is_alone = !writing_;
+  if (is_alone)
+    begin_write();
+  body();
+  if (is_alone)
+    commit();
+}
+
+void disk_state::log(key_group group, std::string_view section) {
+  must(writing_->write(content_->log, log_key(group, log_position_), section));
+  ++log_position_;
+}
+
+void disk_state::erase_log(key_group group, std::uint64_t before) {
+  const std::string prefix = group_prefix(group);
+  lmdb_cursor cursor = must(writing_->cursor(content_->log));
+  while (must(cursor.seek(prefix)) && cursor.key().starts_with(prefix) &&
+         big_endian(cursor.key().substr(prefix.size())) < before)
+    must(cursor.erase());
+}
+
+void disk_state::forget_log(std::uint64_t before) {
+  in_write([&] {
+    for (std::uint32_t group = 0; group < sizes_.size(); ++group)
+      erase_log(key_group{group}, before);
+  });
+}
+
+void disk_state::forget_log(key_group group) {
+  in_write([&] { erase_log(group, std::numeric_limits<std::uint64_t>::max()); });
+}
+
+std::uint64_t disk_state::bytes_when_whole(key_group group) const {
+  return content_->whole_bytes[group.value];
 }
 
 void disk_state::erase_range(std::string_view prefix) {
@@ -337,19 +459,24 @@ void disk_state::walk(position& at, std::uint32_t count,
   at = more ? std::string(cursor.key()) : std::string{};
 }
 
-std::vector<key_group_snapshot> disk_state::snapshot(key_group_range range,
+std::vector<key_group_snapshot> disk_state::snapshot(const std::vector<group_extent>& extents,
                                                      const std::vector<row_column>& columns,
                                                      std::int64_t now) {
+  using shape = column_layout::shape;
   std::vector<column_layout> layout;
   for (const row_column& column : columns)
-    layout.push_back({column.has_entries,
+    layout.push_back({!column.has_entries             ? shape::value
+                      : column.schema.kind == "list" ? shape::list
+                                                      : shape::map,
                       column.life.is_set() && column.life.how().clean_in_snapshots, column.life});
   const auto view = std::make_shared<disk_view>(
       content_, must(content_->environment.begin_read()), std::move(layout), now);
   std::vector<key_group_snapshot> made;
-  for (std::uint32_t group = range.first; group < range.last; ++group)
-    if (view->has_rows(key_group{group}))
-      made.push_back({key_group{group}, 0, {}, view});
+  for (const group_extent& extent : extents) {
+    view->add(extent, size(extent.group));
+    made.emplace_back().group = extent.group;
+    made.back().source = view;
+  }
   return made;
 }
 

@@ -19,6 +19,13 @@
 
 namespace weir {
 
+/// What of one key group goes into a snapshot.
+struct group_extent {
+  key_group group;
+  bool is_delta = false;        ///< what is in the log; otherwise all rows
+  std::uint64_t log_begin = 0;  ///< from this position on
+};
+
 /// The keyed state of one operator instance on disk: rows and the entries of their lists and maps, in
 /// an LMDB environment of its own.
 ///
@@ -28,16 +35,20 @@ namespace weir {
 ///     group u16, hash u64, ordinal u8                                row: text key, then each
 ///                                                                    column's head as text
 ///     group u16, hash u64, ordinal u8, column u16, place u64, u8     an entry of a list or map
+///     group u16, position u64, in a database of its own                    a section of changes: the log
 ///
 /// in big-endian keys. What has one hash has different ordinals, without gaps: of two rows the first is
 /// left empty when it is erased, of two entries the last takes its place.
+///
+/// The log lets a snapshot hold what has changed in the rows of a group since an earlier one.
 ///
 /// Thread safety: task thread only; a disk_view may be read on another thread.
 /// Errors:        open() returns them; everything else throws std::runtime_error.
 class disk_state final : public row_entries {
  public:
+  /// `groups`: how many key groups the job has.
   static result<std::unique_ptr<disk_state>> open(const std::filesystem::path& directory,
-                                                  std::uint64_t map_size);
+                                                  std::uint64_t map_size, std::uint32_t groups);
   ~disk_state() override;
 
   /// Whether the bytes of a key on disk mean the key at this address.
@@ -56,7 +67,20 @@ class disk_state final : public row_entries {
   void commit();
   void write(std::string_view heads);
   void erase(); ///< with all its entries
-  void erase(key_group group);
+  void erase(key_group group); ///< all its rows
+
+  /// How many rows a group has.
+  std::uint64_t size(key_group group) const;
+
+  /// Appends a section to the log of a group; between begin_write and commit.
+  void log(key_group group, std::string_view section);
+
+  /// A position in all logs: behind what is there, and different at every call.
+  std::uint64_t next_log_position() noexcept { return ++log_position_; }
+
+  /// Removes what is in the log before a position, or all of a group.
+  void forget_log(std::uint64_t before);
+  void forget_log(key_group group);
 
   /// Calls visit(hash, key, heads) for the rows of a group.
   using visit_row = std::function<void(std::uint64_t hash, std::string_view key, std::string_view heads)>;
@@ -70,10 +94,12 @@ class disk_state final : public row_entries {
             const std::function<void(key_group group, std::uint64_t hash, std::string_view key,
                                      std::string_view heads)>& use);
 
-  /// The key groups from `range` that have rows, as of now, to be read later and on another thread;
-  /// without what has expired at `now`.
-  std::vector<key_group_snapshot> snapshot(key_group_range range, const std::vector<row_column>& columns,
-                                           std::int64_t now);
+  /// Key groups as of now, to be read later and on another thread; without what has expired at `now`.
+  std::vector<key_group_snapshot> snapshot(const std::vector<group_extent>& extents,
+                                           const std::vector<row_column>& columns, std::int64_t now);
+
+  /// How large a group was when a snapshot of all its rows was last read; 0: not yet.
+  std::uint64_t bytes_when_whole(key_group group) const;
 
   bool find(std::uint32_t column, std::uint64_t place, const visit& is_it) override;
   void scan(std::uint32_t column, const visit& use) override;
@@ -87,16 +113,23 @@ class disk_state final : public row_entries {
  private:
   struct located;
 
-  explicit disk_state(std::shared_ptr<content> opened);
+  disk_state(std::shared_ptr<content> opened, std::uint32_t groups);
 
   detail::lmdb_transaction& transaction();
   bool locate();
   located locate_entry(std::uint32_t column, std::uint64_t place, const visit& is_it);
   void erase_range(std::string_view prefix);
+  void erase_log(key_group group, std::uint64_t before);
+  std::uint64_t& selected_size();
+
+  template <class Body>
+  void in_write(Body&& body);
 
   std::shared_ptr<content> content_;
   std::optional<detail::lmdb_transaction> reading_;
   std::optional<detail::lmdb_transaction> writing_;
+  std::vector<std::uint64_t> sizes_; // rows of each group
+  std::uint64_t log_position_ = 0;
 
   std::string row_;         // of the selected key: group, hash, ordinal
   std::string_view key_;

@@ -6,10 +6,9 @@
 namespace weir {
 
 dynamic_rows::dynamic_rows(std::vector<row_column> columns) : columns_(std::move(columns)) {
-  std::size_t end = 0;
   for (row_column& column : columns_) {
-    column.offset = (end + column.alignment - 1) / column.alignment * column.alignment;
-    end = column.offset + column.size;
+    column.offset = (size_ + column.alignment - 1) / column.alignment * column.alignment;
+    size_ = column.offset + column.size;
     alignment_ = std::max(alignment_, column.alignment);
     is_flat_ = is_flat_ && column.is_flat;
     has_entries_ = has_entries_ || column.has_entries;
@@ -19,14 +18,11 @@ dynamic_rows::dynamic_rows(std::vector<row_column> columns) : columns_(std::move
     if (column.life.how().clean_with_every_record)
       clean_per_record_ = std::max(clean_per_record_, column.life.how().clean_per_access);
   }
-  changed_ = end;
-  size_ = end + 1;
 }
 
 void dynamic_rows::construct(std::byte* row) const {
   for (const row_column& column : columns_)
     column.construct(row + column.offset);
-  row[changed_] = std::byte{0};
 }
 
 void dynamic_rows::destroy(std::byte* row) const noexcept {
@@ -42,7 +38,6 @@ void dynamic_rows::relocate(std::byte* to, std::byte* from) const noexcept {
   }
   for (const row_column& column : columns_)
     column.relocate(to + column.offset, from + column.offset);
-  to[changed_] = from[changed_];
 }
 
 bool dynamic_rows::is_empty(const std::byte* row) const {
@@ -51,11 +46,11 @@ bool dynamic_rows::is_empty(const std::byte* row) const {
   });
 }
 
-bool dynamic_rows::expire(std::byte* row, std::int64_t now, row_entries* on_disk) const {
+bool dynamic_rows::expire(std::byte* row, const change_time& at, row_entries* on_disk) const {
   bool any = false;
   for (std::uint32_t i = 0; i < columns_.size(); ++i)
     if (on_disk ? columns_[i].life.how().clean_on_disk : columns_[i].life.how().clean_per_access != 0)
-      any = columns_[i].expire(columns_[i], i, row + columns_[i].offset, now, on_disk) || any;
+      any = columns_[i].expire(columns_[i], i, row + columns_[i].offset, at, on_disk) || any;
   return any;
 }
 

@@ -9,8 +9,7 @@
 namespace weir {
 
 /// Rows whose cells are declared at run time: one cell for each state of a process function. One
-/// look-up of the key gives access to all its states. A row knows whether it has changed since it was
-/// last written to disk.
+/// look-up of the key gives access to all its states.
 class dynamic_rows {
  public:
   dynamic_rows() = default;
@@ -26,14 +25,9 @@ class dynamic_rows {
   void relocate(std::byte* to, std::byte* from) const noexcept;
   bool is_empty(const std::byte* row) const;
 
-  void set_changed(std::byte* row, bool changed) const noexcept {
-    row[changed_] = static_cast<std::byte>(changed);
-  }
-  bool is_changed(const std::byte* row) const noexcept { return row[changed_] != std::byte{0}; }
-
   /// Removes what has expired of the states that are cleaned in memory, or on disk if that is given.
   /// Returns whether there was anything.
-  bool expire(std::byte* row, std::int64_t now, row_entries* on_disk) const;
+  bool expire(std::byte* row, const change_time& at, row_entries* on_disk) const;
 
   /// Whether any state is to be cleaned on disk.
   bool expires_on_disk() const noexcept { return expires_on_disk_; }
@@ -46,8 +40,7 @@ class dynamic_rows {
 
  private:
   std::vector<row_column> columns_;
-  std::size_t changed_ = 0; // offset of the mark
-  std::size_t size_ = 1;
+  std::size_t size_ = 0;
   std::size_t alignment_ = 1;
   bool is_flat_ = true;
   bool has_entries_ = false;

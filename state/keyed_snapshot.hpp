@@ -15,9 +15,9 @@
 #include <weir/state/static_rows.hpp>
 
 /// \file
-/// Keyed tables to snapshots and back. A key group's data is the keys, one after the other, then for
-/// each state of the schema the length in bytes and the cells in the order of the keys, so that a
-/// state can be skipped without knowing its type.
+/// Keyed tables to snapshots and back. A key group's data is sections: each a number of rows, their
+/// keys, one after the other, then for each state of the schema the length in bytes and the cells in the
+/// order of the keys, so that a state can be skipped without knowing its type.
 
 namespace weir {
 
@@ -51,64 +51,99 @@ std::vector<Key> read_keys(byte_reader& in, std::uint64_t entries) {
 /// The migration that a stored state needs, or nullptr.
 const migration* migration_of(const row_column& column, const state_schema& stored);
 
+template <class Rows>
+void write_cell(const Rows&, const row_column& column, byte_writer& out, const std::byte* row,
+                const cell_extent& extent) {
+  column.write(column, out, row + column.offset, extent);
+}
+
+/// Rows of one type are encoded in place.
+template <class Row>
+void write_cell(const static_rows<Row>&, const row_column&, byte_writer& out, const std::byte* row,
+                const cell_extent&) {
+  encode(out, *std::launder(reinterpret_cast<const Row*>(row)));
+}
+
 } // namespace detail
 
-/// Everything in one key group, without what has expired at `now` and is to be left out.
+/// A row that is written, by its address in a table.
+template <class Key>
+struct row_at {
+  const Key* key;
+  const std::byte* row; ///< null: it has been removed
+};
+
+/// Everything in one key group, as one section.
 template <storable Key, class Rows>
-key_group_snapshot write_group(const keyed_table<Key, Rows>& table, key_group group, std::int64_t now) {
-  key_group_snapshot snapshot{group, table.size(group), {}, nullptr};
+bytes write_group(const keyed_table<Key, Rows>& table, key_group group, std::int64_t now) {
+  const Rows& rows = table.rows();
+  const cell_extent everything{.now = now};
   byte_writer out;
-  out.reserve(table.size(group) * (sizeof(Key) + table.rows().size()) + sizeof(std::uint64_t));
+  out.reserve(table.size(group) * (sizeof(Key) + rows.size()) + 2 * sizeof(std::uint64_t));
+  out.write_raw(std::uint64_t{table.size(group)});
   table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
-  for (const row_column& column : table.rows().columns())
+  for (const row_column& column : rows.columns())
     detail::write_block(out, [&] {
       table.for_each(group, [&](const Key&, std::byte* row) {
-        column.write(column, out, row + column.offset, now);
+        detail::write_cell(rows, column, out, row, everything);
       });
     });
-  snapshot.data = std::move(out).take();
-  return snapshot;
+  return std::move(out).take();
 }
 
-/// The same for rows of one type, which are encoded in place.
-template <storable Key, storable Row>
-key_group_snapshot write_group(const keyed_table<Key, static_rows<Row>>& table, key_group group,
-                               std::int64_t) {
-  key_group_snapshot snapshot{group, table.size(group), {}, nullptr};
+/// Some rows as one section.
+template <storable Key, class Rows>
+bytes write_rows(const Rows& rows, const std::vector<row_at<Key>>& which, const cell_extent& extent) {
   byte_writer out;
-  out.reserve(table.size(group) * (sizeof(Key) + sizeof(Row)) + sizeof(std::uint64_t));
-  table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
-  detail::write_block(out, [&] {
-    table.for_each(group, [&](const Key&, std::byte* row) {
-      encode(out, *std::launder(reinterpret_cast<const Row*>(row)));
+  out.write_raw(std::uint64_t{which.size()});
+  for (const row_at<Key>& one : which)
+    encode(out, *one.key);
+  for (const row_column& column : rows.columns())
+    detail::write_block(out, [&] {
+      for (const row_at<Key>& one : which)
+        if (one.row)
+          detail::write_cell(rows, column, out, one.row, extent);
+        else
+          column.write_empty(out);
     });
-  });
-  snapshot.data = std::move(out).take();
-  return snapshot;
+  return std::move(out).take();
 }
 
-/// Adds what write_group has written. The schema has been checked.
+/// What has changed in one key group after version `since`, as one section. The table knows it.
+template <storable Key, class Rows>
+bytes write_changes(const keyed_table<Key, Rows>& table, key_group group, std::uint32_t since,
+                    std::int64_t now) {
+  std::vector<row_at<Key>> changed;
+  table.for_each_removed(group, since, [&](const Key& key) { changed.push_back({&key, nullptr}); });
+  table.for_each_changed(group, since,
+                         [&](const Key& key, std::byte* row) { changed.push_back({&key, row}); });
+  return write_rows(table.rows(), changed, {.is_delta = true, .since = since, .now = now});
+}
+
+/// Applies the sections of a stored key group. The schema has been checked.
 template <storable Key, class Rows>
 void read_group(keyed_table<Key, Rows>& table, const operator_snapshot& stored,
                 const key_group_snapshot& group) {
-  byte_reader in(group.data);
-  const std::vector<Key> keys = detail::read_keys<Key>(in, group.entries);
   std::vector<std::uint64_t> hashes;
-  hashes.reserve(keys.size());
-  for (const Key& key : keys) {
-    hashes.push_back(hash_of(key));
-    if (key_group_of(hashes.back(), table.groups()) != group.group)
-      throw std::runtime_error("a key of the checkpoint has another hash now: the hash of the key type must "
-                               "not change; restore the old one");
-  }
-  for (const state_schema& schema : stored.keyed_states) {
-    byte_reader cells(in.read_text());
-    for (const row_column& column : table.rows().columns()) {
-      if (column.schema.name != schema.name)
-        continue;
-      const migration* from = detail::migration_of(column, schema);
-      for (std::size_t i = 0; i < keys.size(); ++i)
-        column.read(column, cells, table.find_or_create(hashes[i], keys[i]).row + column.offset, from);
+  for (byte_reader in(group.data); !in.at_end();) {
+    const auto entries = in.read_raw<std::uint64_t>();
+    const std::vector<Key> keys = detail::read_keys<Key>(in, entries);
+    hashes.clear();
+    for (const Key& key : keys) {
+      hashes.push_back(hash_of(key));
+      if (key_group_of(hashes.back(), table.groups()) != group.group)
+        throw std::runtime_error("a key of the checkpoint has another hash now: the hash of the key type must "
+                                 "not change; restore the old one");
+    }
+    for (const state_schema& schema : stored.keyed_states) {
+      byte_reader cells(in.read_text());
+      for (const row_column& column : table.rows().columns()) {
+        if (column.schema.name != schema.name)
+          continue;
+        const migration* from = detail::migration_of(column, schema);
+        for (std::size_t i = 0; i < keys.size(); ++i)
+          column.read(column, cells, table.find_or_create(hashes[i], keys[i]).row + column.offset, from);
+      }
     }
   }
 }

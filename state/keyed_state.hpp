@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -18,6 +19,7 @@
 #include <weir/state/keyed_table.hpp>
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/restored_state.hpp>
+#include <weir/state/snapshot_order.hpp>
 #include <weir/state/state_config.hpp>
 
 namespace weir {
@@ -46,7 +48,9 @@ struct keyed_state_setup {
 /// Thread safety: task thread only; key groups of a snapshot may be read on another thread.
 /// Errors:        restore throws std::runtime_error when the checkpoint's state does not fit; with
 ///                state on disk everything may throw it.
-/// Snapshots:     write() copies the state out, or with state on disk keeps a view of it.
+/// Snapshots:     write() copies out what has changed since the checkpoint that it adds to, or
+///                everything; with state on disk it keeps a view of that. A key group is written
+///                whole again when its deltas cost a restore as much as half of it.
 template <storable Key, class Rows>
 class keyed_state {
  public:
@@ -54,10 +58,11 @@ class keyed_state {
   using located = typename table_type::located;
 
   keyed_state(const keyed_state_setup& setup, Rows rows)
-      : setup_(setup), table_(setup.range, setup.groups, std::move(rows)) {
+      : setup_(setup), table_(setup.range, setup.groups, std::move(rows)), groups_(setup.range.size()) {
+    table_.next_version();
     if (setup.config.backend != state_backend::lmdb)
       return;
-    auto opened = disk_state::open(setup.config.directory, setup.config.map_size);
+    auto opened = disk_state::open(setup.config.directory, setup.config.map_size, setup.groups);
     if (!opened)
       throw std::runtime_error(opened.failure().message);
     disk_ = std::move(*opened);
@@ -76,10 +81,28 @@ class keyed_state {
     return found;
   }
 
-  /// Removes a key with an empty row. With state on disk that happens when it is written back.
-  void erase(std::uint64_t hash, const Key& key) {
-    if (!disk_)
-      table_.erase(hash, key);
+  /// The row of `key`, to be changed, made where there is none.
+  located update(std::uint64_t hash, const Key& key) {
+    const located found = find_or_create(hash, key);
+    table_.set_changed(hash, found.row);
+    return found;
+  }
+
+  void set_changed(std::uint64_t hash, std::byte* row) { table_.set_changed(hash, row); }
+
+  /// Removes a key with an empty row; `is_new`: that was made for it just now. With state on disk that
+  /// happens when it is written back.
+  void erase(std::uint64_t hash, const Key& key, bool is_new) {
+    if (disk_)
+      return;
+    table_.erase(hash, key);
+    if (!is_new && is_tracked_)
+      table_.note_removal(hash, key);
+  }
+
+  /// The time for changes that are made from now on, until the next call of settle() or write().
+  change_time time_of_changes(std::int64_t now) const noexcept {
+    return {now, disk_ || is_tracked_ ? table_.version() : 0, oldest_};
   }
 
   /// What the row's lists and maps have on disk; null in memory. Borrows the key.
@@ -90,8 +113,6 @@ class keyed_state {
     return disk_.get();
   }
 
-  void set_changed(std::byte* row) { table_.rows().set_changed(row, true); }
-
   /// Entries of lists and maps have been added to the cache.
   void note_entries(std::size_t size) { entry_bytes_ += size; }
 
@@ -99,20 +120,25 @@ class keyed_state {
   void settle(std::int64_t now) {
     if (!disk_) [[likely]]
       return;
-    if (cached_bytes() > setup_.config.cache_size)
-      evict();
+    if (cached_bytes(now) > setup_.config.cache_size)
+      evict(now);
     if (table_.rows().expires_on_disk())
       clean_on_disk(now);
   }
 
   /// Looks at the next `count` keys in memory for expired values.
-  void clean(std::uint32_t count, std::int64_t now) {
+  void clean(std::uint32_t count, const change_time& at) {
     const Rows& rows = table_.rows();
-    table_.sweep(next_to_clean_, count, [&](const Key&, std::byte* row) {
-      if (!rows.expire(row, now, nullptr))
+    table_.sweep(next_to_clean_, count, [&](const Key& key, std::byte* row) {
+      if (!rows.expire(row, at, nullptr))
         return false;
-      rows.set_changed(row, true);
-      return !disk_ && rows.is_empty(row);
+      const std::uint64_t hash = hash_of(key);
+      table_.set_changed(hash, row);
+      if (disk_ || !rows.is_empty(row))
+        return false;
+      if (is_tracked_)
+        table_.note_removal(hash, key);
+      return true;
     });
   }
 
@@ -131,45 +157,199 @@ class keyed_state {
     if (disk_) {
       disk_->begin_write();
       disk_->erase(group);
+      stop_logging(group);
       disk_->commit();
     }
   }
 
   void restore(const restored_state& restored) {
+    bool fits_as_it_is = restored.from != checkpoint_id{};
     for (const restored_groups& part : restored.keyed) {
-      if (const status fits = check_keyed_schema(*part.stored, schema_of<Key>(), table_.rows().columns(),
-                                                 setup_.may_drop);
+      const operator_snapshot& stored = *part.stored;
+      if (const status fits =
+              check_keyed_schema(stored, schema_of<Key>(), table_.rows().columns(), setup_.may_drop);
           !fits)
         throw std::runtime_error(fits.failure().message);
-      for (const key_group_snapshot* group : part.groups) {
-        read_group(table_, *part.stored, *group);
-        erase_empty(group->group);
-        if (disk_) {
-          table_.for_each(group->group, [&](const Key&, std::byte* row) { set_changed(row); });
-          write_back(group->group, true);
-        }
-      }
+      fits_as_it_is = fits_as_it_is && stored.keyed_states == declared_states();
+      for (const key_group_snapshot* group : part.groups)
+        restore(stored, *group);
     }
+    if (fits_as_it_is)
+      note_barrier(restored.from);
+    table_.next_version();
   }
 
-  void write(operator_snapshot& made, std::int64_t now) {
+  void write(operator_snapshot& made, const snapshot_order& order, std::int64_t now) {
     made.key_type = schema_of<Key>();
-    for (const row_column& column : table_.rows().columns())
-      made.keyed_states.push_back(column.schema);
+    made.keyed_states = declared_states();
+    const barrier* const base = forget_before(order.base);
+    made.base = base ? order.base : checkpoint_id{};
     const key_group_range range = table_.range();
-    for (std::uint32_t group = range.first; group < range.last; ++group)
-      if (table_.size(key_group{group}) != 0) {
-        if (disk_)
-          write_back(key_group{group}, false);
-        else
-          made.key_groups.push_back(write_group(table_, key_group{group}, now));
-      }
+    for (std::uint32_t n = range.first; n < range.last; ++n) {
+      const key_group group{n};
+      if (disk_)
+        write_back(group, false, now);
+      else if (table_.size(group) != 0)
+        made.key_groups.push_back(snapshot_of(group, base, now));
+    }
     if (disk_)
-      made.key_groups = disk_->snapshot(range, table_.rows().columns(), now);
+      made.key_groups = disk_->snapshot(extents(base), table_.rows().columns(), now);
+    note_barrier(order.checkpoint);
+    table_.next_version();
   }
 
  private:
   static constexpr std::uint32_t rows_per_slice = 64;
+
+  /// Checkpoints that may still complete, and be what the next one adds to.
+  static constexpr std::size_t most_barriers = 64;
+
+  /// Where changes stood at the barrier of a checkpoint.
+  struct barrier {
+    checkpoint_id checkpoint;
+    std::uint32_t version;      // the last that it has seen
+    std::uint64_t log_position; // the same on disk
+  };
+
+  struct group_state {
+    delta_chain chain; // in the newest checkpoint; after one that failed, an estimate
+    // On disk:
+    std::uint32_t written = 0;      // changes up to this version have been written back
+    std::uint64_t logged_bytes = 0; // since the last barrier
+    std::uint64_t log_begin = no_log; // the log has all changes from this position on
+  };
+  static constexpr std::uint64_t no_log = std::numeric_limits<std::uint64_t>::max();
+
+  group_state& state_of(key_group group) { return groups_[group.value - setup_.range.first]; }
+
+  std::vector<state_schema> declared_states() const {
+    std::vector<state_schema> declared;
+    for (const row_column& column : table_.rows().columns())
+      declared.push_back(column.schema);
+    return declared;
+  }
+
+  void restore(const operator_snapshot& stored, const key_group_snapshot& group) {
+    read_group(table_, stored, group);
+    erase_empty(group.group);
+    state_of(group.group).chain = group.chain;
+    if (!disk_)
+      return;
+    table_.for_each(group.group, [&](const Key& key, std::byte* row) { set_changed(hash_of(key), row); });
+    write_back(group.group, true, 0);
+  }
+
+  /// What is written from now on is what comes after the barrier of this checkpoint.
+  void note_barrier(checkpoint_id checkpoint) {
+    is_tracked_ = true;
+    const std::uint64_t position = disk_ ? disk_->next_log_position() : 0;
+    barriers_.push_back({checkpoint, table_.version(), position});
+    if (disk_)
+      for (group_state& group : groups_) {
+        group.logged_bytes = 0;
+        group.log_begin = std::min(group.log_begin, position);
+      }
+    if (barriers_.size() > most_barriers)
+      forget_before(barriers_[1].checkpoint);
+  }
+
+  /// The barrier of `base`, or nullptr; nothing that was before it will be asked for.
+  const barrier* forget_before(checkpoint_id base) {
+    const auto found = std::find_if(barriers_.begin(), barriers_.end(),
+                                    [base](const barrier& one) { return one.checkpoint == base; });
+    if (found == barriers_.end())
+      return nullptr;
+    barriers_.erase(barriers_.begin(), found);
+    const barrier& now_first = barriers_.front();
+    oldest_ = now_first.version;
+    if (disk_)
+      disk_->forget_log(now_first.log_position);
+    else
+      table_.forget_changes(oldest_);
+    return &now_first;
+  }
+
+  /// Whether a restore had better read one more delta than everything. Each delta costs a reference in
+  /// the manifest of every later checkpoint, too.
+  static bool is_worth(const delta_chain& chain, std::uint64_t delta_bytes) {
+    constexpr std::uint64_t reference_bytes = 50;
+    return chain.delta_bytes + delta_bytes +
+               std::uint64_t{chain.deltas} * chain.deltas * reference_bytes / 2 <=
+           chain.base_bytes / 2;
+  }
+
+  key_group_snapshot snapshot_of(key_group group, const barrier* base, std::int64_t now) {
+    key_group_snapshot made;
+    made.group = group;
+    made.entries = table_.size(group);
+    delta_chain& chain = state_of(group).chain;
+    if (base && table_.knows_changes(group, base->version)) {
+      made.is_delta = true;
+      if (!table_.has_changed(group, base->version))
+        return made;
+      const std::uint64_t expected = table_.rows().has_entries()
+                                         ? 0
+                                         : chain.base_bytes / made.entries * table_.changed_now(group);
+      if (is_worth(chain, expected)) {
+        made.data = write_changes(table_, group, base->version, now);
+        if (is_worth(chain, made.data.size())) {
+          chain.delta_bytes += made.data.size();
+          ++chain.deltas;
+          return made;
+        }
+      }
+    }
+    made.is_delta = false;
+    made.data = write_group(table_, group, now);
+    chain = {made.data.size(), 0, 0};
+    return made;
+  }
+
+  /// What of each group on disk goes into a snapshot.
+  std::vector<group_extent> extents(const barrier* base) {
+    std::vector<group_extent> all;
+    for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n) {
+      const key_group group{n};
+      group_state& state = state_of(group);
+      if (disk_->size(group) == 0) {
+        state.chain = {};
+        continue;
+      }
+      if (const std::uint64_t whole = disk_->bytes_when_whole(group); state.chain.base_bytes == 0)
+        state.chain.base_bytes = whole;
+      const bool is_delta =
+          base && state.log_begin <= base->log_position && is_worth(state.chain, state.logged_bytes);
+      all.push_back({group, is_delta, is_delta ? base->log_position : 0});
+      if (!is_delta) {
+        state.chain = {};
+        stop_logging(group); // until the barrier that is just here
+      } else if (state.logged_bytes != 0) {
+        state.chain.delta_bytes += state.logged_bytes;
+        ++state.chain.deltas;
+      }
+    }
+    return all;
+  }
+
+  /// Notes rows that are about to be written to disk for the next snapshot.
+  void log(key_group group, const std::vector<row_at<Key>>& changed, std::int64_t now) {
+    group_state& state = state_of(group);
+    if (state.log_begin == no_log)
+      return;
+    const bytes section = write_rows(
+        table_.rows(), changed,
+        {.is_delta = true, .since = state.written, .now = now, .on_disk = true});
+    state.logged_bytes += section.size();
+    if (is_worth(state.chain, state.logged_bytes) || state.chain.base_bytes == 0)
+      disk_->log(group, section);
+    else
+      stop_logging(group);
+  }
+
+  void stop_logging(key_group group) {
+    state_of(group).log_begin = no_log;
+    disk_->forget_log(group);
+  }
 
   /// Rows of which nothing was left in the snapshot.
   void erase_empty(key_group group) {
@@ -214,9 +394,8 @@ class keyed_state {
   }
 
   /// Writes the selected row, or erases it where it is empty.
-  void write_row(std::byte* row) {
+  void write_row(std::byte* row, std::uint32_t since) {
     const Rows& rows = table_.rows();
-    rows.set_changed(row, false);
     if (rows.is_empty(row)) {
       disk_->erase();
       return;
@@ -227,37 +406,43 @@ class keyed_state {
       const row_column& column = columns[i];
       std::byte* cell = row + column.offset;
       if (column.store_entries)
-        column.store_entries(column, i, cell, *disk_);
+        column.store_entries(column, i, cell, since, *disk_);
       detail::write_block(heads_, [&] { column.write_head(column, heads_, cell); });
     }
     disk_->write(heads_.view());
   }
 
   /// Brings one key group on disk up to date, in the order in which it lies there.
-  void write_back(key_group group, bool clear) {
+  void write_back(key_group group, bool clear, std::int64_t now) {
     struct changed_row {
       std::uint64_t hash;
       const Key* key;
       std::byte* row;
     };
+    group_state& state = state_of(group);
     std::vector<changed_row> changed;
-    const Rows& rows = table_.rows();
-    table_.for_each(group, [&](const Key& key, std::byte* row) {
-      if (rows.is_changed(row))
-        changed.push_back({hash_of(key), &key, row});
+    table_.for_each_changed(group, state.written, [&](const Key& key, std::byte* row) {
+      changed.push_back({hash_of(key), &key, row});
     });
     std::sort(changed.begin(), changed.end(),
               [](const changed_row& a, const changed_row& b) { return a.hash < b.hash; });
     if (!changed.empty()) {
+      std::vector<row_at<Key>> rows;
+      rows.reserve(changed.size());
+      for (const changed_row& one : changed)
+        rows.push_back({one.key, one.row});
       disk_->begin_write();
+      log(group, rows, now);
       std::size_t bytes_written = 0;
       for (const changed_row& one : changed) {
         select(one.hash, *one.key);
-        write_row(one.row);
+        write_row(one.row, state.written);
         bytes_written += heads_.size() + key_bytes_.size();
       }
       disk_->commit();
       heap_per_row_ = bytes_written / changed.size();
+      state.written = table_.version();
+      table_.next_version();
     }
     if (clear && table_.size() != 0) {
       entry_bytes_ -= entry_bytes_ / table_.size() * table_.size(group);
@@ -266,18 +451,18 @@ class keyed_state {
   }
 
   /// Keys and rows that are more than their slots are counted with what the last ones took on disk.
-  std::size_t cached_bytes() {
+  std::size_t cached_bytes(std::int64_t now) {
     if (flat<Key> && table_.rows().is_flat())
       return table_.memory();
     if (heap_per_row_ == 0 && table_.size() >= 1024)
-      write_back(key_group{next_to_evict_}, false);
+      write_back(key_group{next_to_evict_}, false, now);
     return table_.memory() + table_.size() * heap_per_row_ + entry_bytes_;
   }
 
-  [[gnu::noinline]] void evict() {
+  [[gnu::noinline]] void evict(std::int64_t now) {
     const key_group_range range = table_.range();
-    for (std::uint32_t n = 0; n < range.size() && cached_bytes() > setup_.config.cache_size / 8 * 7; ++n) {
-      write_back(key_group{next_to_evict_}, true);
+    for (std::uint32_t n = 0; n < range.size() && cached_bytes(now) > setup_.config.cache_size / 8 * 7; ++n) {
+      write_back(key_group{next_to_evict_}, true, now);
       if (++next_to_evict_ == range.last)
         next_to_evict_ = range.first;
     }
@@ -294,6 +479,7 @@ class keyed_state {
                   slice.push_back({hash, bytes(key), bytes(heads)});
                 });
     const Rows& rows = table_.rows();
+    const change_time at = time_of_changes(now);
     std::vector<std::max_align_t> memory(rows.size() / sizeof(std::max_align_t) + 1);
     auto* const place = reinterpret_cast<std::byte*>(memory.data());
     bool is_writing = false;
@@ -301,17 +487,19 @@ class keyed_state {
       const Key key = decoded<Key>(one.key);
       select(one.hash, key);
       if (std::byte* cached = table_.find(one.hash, key)) {
-        if (rows.expire(cached, now, disk_.get()))
-          rows.set_changed(cached, true);
+        if (rows.expire(cached, at, disk_.get()))
+          set_changed(one.hash, cached);
         continue;
       }
       rows.construct(place);
       read_heads(one.heads, place);
-      if (rows.expire(place, now, disk_.get())) {
+      if (rows.expire(place, at, disk_.get())) {
         if (!std::exchange(is_writing, true))
           disk_->begin_write();
+        const key_group group = key_group_of(one.hash, setup_.groups);
+        log(group, {{&key, place}}, now);
         select(one.hash, key);
-        write_row(place);
+        write_row(place, state_of(group).written);
       }
       rows.destroy(place);
     }
@@ -322,6 +510,10 @@ class keyed_state {
   keyed_state_setup setup_;
   table_type table_;
   std::unique_ptr<disk_state> disk_;
+  std::vector<group_state> groups_;
+  std::vector<barrier> barriers_; // from the one that the last checkpoint added to, if any, on
+  std::uint32_t oldest_ = 0;      // version of the first of them
+  bool is_tracked_ = false;       // whether it will be asked what has changed
   byte_writer key_bytes_;
   byte_writer heads_;
   std::size_t heap_per_row_ = 0;

@@ -9,8 +9,10 @@
 #include <new>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <weir/base/hash.hpp>
+#include <weir/state/row_cursor.hpp>
 #include <weir/state/table_memory.hpp>
 
 namespace weir {
@@ -18,7 +20,8 @@ namespace weir {
 /// The hash table behind keyed state in memory: one row per key, one segment per key group.
 ///
 /// Each segment is an open-addressing table with linear probing; a slot keeps 32 bits of the hash
-/// beside the key, so a probe compares integers and growing does not hash again. Segments grow one
+/// beside the key, so a probe compares integers and growing does not hash again. Beside them it keeps
+/// the version in which the row was last changed, so that snapshots can write what is new. Segments grow one
 /// at a time: the longest pause is one key group's share of the keys. A key group is written to a
 /// snapshot by walking its segment.
 ///
@@ -39,7 +42,7 @@ class keyed_table {
       : range_(range), groups_(groups), rows_(std::move(rows)),
         row_offset_(align_up(key_offset + sizeof(Key), rows_.alignment())),
         stride_(align_up(row_offset_ + rows_.size(), slot_alignment())),
-        segments_(std::make_unique<segment[]>(range.size())) {}
+        segments_(std::make_unique<segment[]>(range.size())), changes_(range.size()) {}
 
   keyed_table(const keyed_table&) = delete;
   keyed_table& operator=(const keyed_table&) = delete;
@@ -90,6 +93,70 @@ class keyed_table {
     return true;
   }
 
+  /// The version of the changes that are made now. A row that is made new has no version, 0, until it
+  /// is said to have changed.
+  std::uint32_t version() const noexcept { return version_; }
+  void next_version() noexcept { ++version_; }
+
+  /// `row`, which find() or find_or_create() has returned for a key with this hash, changes.
+  void set_changed(std::uint64_t hash, std::byte* row) noexcept {
+    std::uint32_t& version = head_in(slot_of(row)).version;
+    if (version != version_) [[unlikely]] {
+      version = version_;
+      note_change(changes_of(hash));
+    }
+  }
+
+  /// The key of a row that snapshots may hold is about to be erased.
+  void note_removal(std::uint64_t hash, const Key& key) {
+    group_changes& changes = changes_of(hash);
+    note_change(changes);
+    if (changes.removed.size() > segment_of(hash).size + 64) { // rather write the group anew
+      changes.lost = version_;
+      changes.removed = {};
+    } else {
+      changes.removed.push_back({key, version_});
+    }
+  }
+
+  /// Whether all that has changed in a group after version `since` is known: it is, unless the group was
+  /// cleared or too much was removed.
+  bool knows_changes(key_group group, std::uint32_t since) const { return changes_of(group).lost <= since; }
+
+  /// Whether anything has changed in a group after version `since`.
+  bool has_changed(key_group group, std::uint32_t since) const { return changes_of(group).last > since; }
+
+  /// About how many rows of a group have changed in this version.
+  std::uint32_t changed_now(key_group group) const {
+    const group_changes& changes = changes_of(group);
+    return changes.last == version_ ? changes.rows : 0;
+  }
+
+  /// Calls visit(key) for the keys of a group that were removed after version `since`. There may be a
+  /// row for them again.
+  template <class Visit>
+  void for_each_removed(key_group group, std::uint32_t since, Visit&& visit) const {
+    for (const removed_key& one : changes_of(group).removed)
+      if (one.version > since)
+        visit(one.key);
+  }
+
+  /// Calls visit(key, row) for the rows of a group that have changed after version `since`.
+  template <class Visit>
+  void for_each_changed(key_group group, std::uint32_t since, Visit&& visit) const {
+    if (has_changed(group, since))
+      for_each_slot(group, [&](std::byte* slot) {
+        if (head_in(slot).version > since)
+          visit(std::as_const(key_in(slot)), row_in(slot));
+      });
+  }
+
+  /// Nobody will ask what was removed up to this version.
+  void forget_changes(std::uint32_t last) {
+    for (group_changes& changes : changes_)
+      std::erase_if(changes.removed, [last](const removed_key& one) { return one.version <= last; });
+  }
+
   /// Where a sweep() goes on.
   struct sweep_position {
     std::uint32_t group = 0; ///< counted from the first of the table
@@ -134,12 +201,7 @@ class keyed_table {
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
   template <class Visit>
   void for_each(key_group group, Visit&& visit) const {
-    const segment& part = segments_[group.value - range_.first];
-    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i) {
-      std::byte* slot = slot_at(part, i);
-      if (tag_in(slot) != 0)
-        visit(std::as_const(key_in(slot)), row_in(slot));
-    }
+    for_each_slot(group, [&](std::byte* slot) { visit(std::as_const(key_in(slot)), row_in(slot)); });
   }
 
   /// Removes all keys of one group and gives its memory back.
@@ -148,6 +210,9 @@ class keyed_table {
     size_ -= part.size;
     release(part);
     part = segment{};
+    group_changes& changes = changes_[group.value - range_.first];
+    changes.last = changes.lost = version_;
+    changes.removed = {};
   }
 
   std::size_t size() const noexcept { return size_; }
@@ -159,8 +224,12 @@ class keyed_table {
 
  private:
   static constexpr std::uint32_t least_capacity = 8;
-  static constexpr std::size_t key_offset =
-      alignof(Key) > sizeof(std::uint32_t) ? alignof(Key) : sizeof(std::uint32_t);
+  /// What stands before the key in a slot. Tag 0: the slot is free.
+  struct slot_head {
+    std::uint32_t tag = 0;
+    std::uint32_t version = 0;
+  };
+  static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
   static constexpr bool has_static_rows = requires { std::integral_constant<std::size_t, Rows::size()>{}; };
 
   /// How many keys so many slots hold at most. Segments that the caches hold anyway are kept sparse:
@@ -175,19 +244,30 @@ class keyed_table {
     std::uint32_t size = 0;
   };
 
+  struct removed_key {
+    Key key;
+    std::uint32_t version;
+  };
+  struct group_changes {
+    std::uint32_t last = 0; // version of the last change
+    std::uint32_t rows = 0; // that have changed in it
+    std::uint32_t lost = 0; // changes up to this version cannot be told
+    std::vector<removed_key> removed;
+  };
+
   static constexpr std::size_t align_up(std::size_t size, std::size_t alignment) {
     return (size + alignment - 1) / alignment * alignment;
   }
 
   constexpr std::size_t slot_alignment() const {
-    return std::max({alignof(Key), alignof(std::uint32_t), rows_.alignment()});
+    return std::max({alignof(Key), alignof(slot_head), rows_.alignment()});
   }
 
   std::size_t stride() const noexcept {
     if constexpr (has_static_rows) {
       constexpr std::size_t row_offset = align_up(key_offset + sizeof(Key), Rows::alignment());
       constexpr std::size_t alignment =
-          std::max({alignof(Key), alignof(std::uint32_t), Rows::alignment()});
+          std::max({alignof(Key), alignof(slot_head), Rows::alignment()});
       return std::integral_constant<std::size_t, align_up(row_offset + Rows::size(), alignment)>{};
     } else {
       return stride_;
@@ -198,23 +278,43 @@ class keyed_table {
     const auto tag = static_cast<std::uint32_t>(hash);
     return tag + (tag == 0);
   }
-  static std::uint32_t& tag_in(std::byte* slot) {
-    return *std::launder(reinterpret_cast<std::uint32_t*>(slot));
+  static slot_head& head_in(std::byte* slot) {
+    return *std::launder(reinterpret_cast<slot_head*>(slot));
   }
+  static std::uint32_t tag_in(std::byte* slot) { return head_in(slot).tag; }
   static Key& key_in(std::byte* slot) {
     return *std::launder(reinterpret_cast<Key*>(slot + key_offset));
   }
-  std::byte* row_in(std::byte* slot) const noexcept {
+  std::size_t row_offset() const noexcept {
     if constexpr (has_static_rows)
-      return slot + std::integral_constant<std::size_t, align_up(key_offset + sizeof(Key), Rows::alignment())>{};
+      return std::integral_constant<std::size_t, align_up(key_offset + sizeof(Key), Rows::alignment())>{};
     else
-      return slot + row_offset_;
+      return row_offset_;
   }
+  std::byte* row_in(std::byte* slot) const noexcept { return slot + row_offset(); }
+  std::byte* slot_of(std::byte* row) const noexcept { return row - row_offset(); }
   std::byte* slot_at(const segment& part, std::uint32_t i) const noexcept {
     return part.slots + std::size_t{i} * stride();
   }
   segment& segment_of(std::uint64_t hash) const noexcept {
     return segments_[key_group_of(hash, groups_).value - range_.first];
+  }
+  group_changes& changes_of(std::uint64_t hash) { return changes_[key_group_of(hash, groups_).value - range_.first]; }
+  const group_changes& changes_of(key_group group) const { return changes_[group.value - range_.first]; }
+
+  [[gnu::noinline]] void note_change(group_changes& changes) const noexcept {
+    if (changes.last != version_)
+      changes.rows = 0;
+    changes.last = version_;
+    ++changes.rows;
+  }
+
+  template <class Visit>
+  void for_each_slot(key_group group, Visit&& visit) const {
+    const segment& part = segments_[group.value - range_.first];
+    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i)
+      if (std::byte* slot = slot_at(part, i); tag_in(slot) != 0)
+        visit(slot);
   }
 
   std::byte* find_slot(const segment& part, std::uint32_t tag, const Key& key) const {
@@ -253,14 +353,14 @@ class keyed_table {
     std::byte* slot = free_slot(part, tag);
     ::new (static_cast<void*>(slot + key_offset)) Key(key);
     rows_.construct(row_in(slot));
-    tag_in(slot) = tag;
+    head_in(slot) = {tag, 0};
     ++part.size;
     ++size_;
     return row_in(slot);
   }
 
   void relocate(std::byte* to, std::byte* from) noexcept {
-    tag_in(to) = tag_in(from);
+    head_in(to) = head_in(from);
     if constexpr (std::is_trivially_copyable_v<Key>) {
       std::memcpy(to + key_offset, from + key_offset, sizeof(Key));
     } else {
@@ -282,7 +382,7 @@ class keyed_table {
         gap = i;
       }
     }
-    tag_in(slot_at(part, gap)) = 0;
+    head_in(slot_at(part, gap)).tag = 0;
   }
 
   [[gnu::noinline]] void rehash(segment& part, std::uint32_t capacity) {
@@ -292,7 +392,7 @@ class keyed_table {
     grown.size = part.size;
     memory_ += capacity * stride();
     for (std::uint32_t i = 0; i < capacity; ++i)
-      ::new (static_cast<void*>(slot_at(grown, i))) std::uint32_t{0};
+      ::new (static_cast<void*>(slot_at(grown, i))) slot_head;
     for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i) {
       std::byte* slot = slot_at(part, i);
       if (tag_in(slot) != 0)
@@ -329,6 +429,8 @@ class keyed_table {
   std::size_t stride_;
   table_memory allocator_;
   std::unique_ptr<segment[]> segments_;
+  std::vector<group_changes> changes_;
+  std::uint32_t version_ = restored_version;
   std::size_t size_ = 0;
   std::size_t memory_ = 0;
 };

@@ -34,7 +34,7 @@ class list_state {
   void add(T element) {
     detail::list_contents<T>& list = writable();
     cell_.note_entry(detail::memory_of(element));
-    list.add(std::move(element), life_.is_set(), cell_.cursor().now);
+    list.add(std::move(element), life_.is_set(), cell_.cursor().at);
   }
 
   template <std::ranges::input_range Range>
@@ -72,7 +72,7 @@ class list_state {
     std::unique_ptr<detail::list_contents<T>>& list = contents();
     if (list && cell_.cursor().entries) {
       *list = {};
-      list->rewrite = true;
+      list->note_rewrite(cell_.cursor().at);
     } else {
       list.reset();
     }
@@ -107,7 +107,7 @@ class list_state {
         cell_.note_entry(list->items.size() * detail::memory_of(list->items.front()));
     }
     if (life_.is_set()) {
-      if (life_.hides_expired() && list->expire(life_, cursor.now))
+      if (life_.hides_expired() && list->expire(life_, cursor.at))
         cell_.note_removal();
       if (life_.reading_refreshes())
         refresh(*list);
@@ -116,13 +116,17 @@ class list_state {
   }
 
   void refresh(detail::list_contents<T>& list) const {
-    const std::int64_t now = cell_.cursor().now;
+    const change_time& at = cell_.cursor().at;
+    bool any = false;
     for (std::int64_t& stamp : list.stamps)
-      if (stamp != now && !life_.is_expired(stamp, now)) {
-        stamp = now;
-        list.rewrite = cell_.cursor().entries != nullptr;
-        cell_.note_change();
+      if (stamp != at.now && !life_.is_expired(stamp, at.now)) {
+        stamp = at.now;
+        any = true;
       }
+    if (any) {
+      list.note_rewrite(at);
+      cell_.note_change();
+    }
   }
 
   void note_access() const {

@@ -97,17 +97,20 @@ class map_state {
   /// The value of `key` to be changed in place, made with its default where there is none.
   Value& operator[](const Key& key) {
     std::unique_ptr<detail::map_contents<Key, Value>>& map = contents();
-    if (!map)
+    if (!map) {
       map = std::make_unique<detail::map_contents<Key, Value>>();
+      map->renewed = at().version;
+    }
     const std::uint64_t hash = hash_of(key);
     std::uint32_t i = find_in(*map, hash, key);
     if (i == none) {
-      i = map->insert(hash, key, life_.is_set(), cell_.cursor().now, is_on_disk());
+      i = map->insert(hash, key, life_.is_set(), at());
       cell_.note_entry(detail::memory_of(key) + sizeof(Value));
     } else {
       refresh(*map, i, true);
     }
-    note_change(*map, i);
+    map->note_change(i, at());
+    cell_.note_change();
     return map->entries[i].value;
   }
 
@@ -117,8 +120,7 @@ class map_state {
     const std::uint32_t i = map ? find_in(*map, hash_of(key), key) : none;
     if (i == none)
       return false;
-    map->erase(i, is_on_disk());
-    cell_.note_removal();
+    erase_at(*map, i);
     return true;
   }
 
@@ -147,7 +149,7 @@ class map_state {
     std::unique_ptr<detail::map_contents<Key, Value>>& map = contents();
     if (map && is_on_disk()) {
       *map = {};
-      map->rewrite = true;
+      map->renewed = at().version;
     } else {
       map.reset();
     }
@@ -161,18 +163,18 @@ class map_state {
     return cell_.template get<std::unique_ptr<detail::map_contents<Key, Value>>>();
   }
   bool is_on_disk() const { return cell_.cursor().entries != nullptr; }
+  const change_time& at() const { return cell_.cursor().at; }
 
   void note_access() const {
     std::uint32_t& to_clean = cell_.cursor().to_clean;
     to_clean = std::max(to_clean, life_.how().clean_per_access);
   }
 
-  void note_change(detail::map_contents<Key, Value>& map, std::uint32_t i) const {
-    if (is_on_disk()) {
-      map.marks.resize(map.entries.size(), map.changed); // what a snapshot brought has no mark yet
-      map.marks[i] |= map.changed;
-    }
-    cell_.note_change();
+  void erase_at(detail::map_contents<Key, Value>& map, std::uint32_t i) const {
+    map.erase(i, at());
+    if (!is_on_disk())
+      map.settle(at());
+    cell_.note_removal();
   }
 
   // What a reader sees: an expired entry that is to be hidden goes.
@@ -184,20 +186,20 @@ class map_state {
     if (!life_.is_set())
       return i;
     note_access();
-    if (i == none || !life_.hides_expired() || !life_.is_expired(map.stamps[i], cell_.cursor().now))
+    if (i == none || !life_.hides_expired() || !life_.is_expired(map.stamps[i], at().now))
       return i;
-    map.erase(i, is_on_disk());
-    cell_.note_removal();
+    erase_at(map, i);
     return none;
   }
 
   // Reading does not bring back what has expired.
   void refresh(detail::map_contents<Key, Value>& map, std::uint32_t i, bool writing) const {
-    const std::int64_t now = cell_.cursor().now;
+    const std::int64_t now = at().now;
     if (!life_.is_set() || map.stamps[i] == now || (!writing && life_.is_expired(map.stamps[i], now)))
       return;
     map.stamps[i] = now;
-    note_change(map, i);
+    map.note_change(i, at());
+    cell_.note_change();
   }
 
   detail::map_contents<Key, Value>* readable() const {
@@ -212,9 +214,11 @@ class map_state {
         cell_.note_entry(map->entries.size() *
                          (detail::memory_of(map->entries[0].key) + detail::memory_of(map->entries[0].value)));
     }
-    if (life_.is_set() && life_.hides_expired() &&
-        map->expire(life_, cell_.cursor().now, is_on_disk()))
+    if (life_.is_set() && life_.hides_expired() && map->expire(life_, at())) {
+      if (!is_on_disk())
+        map->settle(at());
       cell_.note_removal();
+    }
     return map;
   }
 

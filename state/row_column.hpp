@@ -99,6 +99,14 @@ struct state_options {
   }
 };
 
+/// How much of a cell is written into a snapshot.
+struct cell_extent {
+  bool is_delta = false;   ///< what changed after version `since`; otherwise everything
+  std::uint32_t since = 0;
+  std::int64_t now = 0;    ///< what has expired then is left out, if the state is to be cleaned so
+  bool on_disk = false;    ///< a delta to what is on disk
+};
+
 /// One state of an operator's rows: where its cell lies in a row, and what can be done with it.
 ///
 /// A cell is a value that may be missing, or a list or map whose entries lie elsewhere in memory and,
@@ -118,19 +126,23 @@ struct row_column {
   void (*relocate)(std::byte* to, std::byte* from) noexcept = nullptr;
   bool (*is_empty)(const std::byte*) = nullptr;
 
-  /// The whole cell for a snapshot, without what has expired at `now` if that is to be left out.
-  void (*write)(const row_column&, byte_writer&, const std::byte*, std::int64_t now) = nullptr;
-  /// What write() wrote; values of an older type go through `from`.
+  /// The cell for a snapshot, as docs/format/checkpoint.md says.
+  void (*write)(const row_column&, byte_writer&, const std::byte*, const cell_extent&) = nullptr;
+  /// What write() writes of a cell with nothing in it. Null where rows are not removed one by one.
+  void (*write_empty)(byte_writer&) = nullptr;
+  /// Applies what write() wrote to what is there; values of an older type go through `from`.
   void (*read)(const row_column&, byte_reader&, std::byte*, const migration* from) = nullptr;
 
   // State on disk. Of a value, the head is all there is.
   void (*write_head)(const row_column&, byte_writer&, const std::byte*) = nullptr;
   void (*read_head)(const row_column&, byte_reader&, std::byte*) = nullptr;
-  void (*store_entries)(const row_column&, std::uint32_t index, std::byte*, row_entries&) = nullptr;
+  /// Brings the entries on disk up to date, where those are that changed up to version `since`.
+  void (*store_entries)(const row_column&, std::uint32_t index, std::byte*, std::uint32_t since,
+                        row_entries&) = nullptr;
 
   /// Removes what has expired, also of what is on disk if that is given. Returns whether there was
   /// anything.
-  bool (*expire)(const row_column&, std::uint32_t index, std::byte*, std::int64_t now,
+  bool (*expire)(const row_column&, std::uint32_t index, std::byte*, const change_time&,
                  row_entries* on_disk) = nullptr;
 };
 
@@ -207,14 +219,16 @@ row_column make_value_column(std::string name, std::string kind, const state_opt
   add_migrations<T>(column, options);
   column.is_empty = [](const std::byte* place) { return !cell_at<Cell>(place).value.has_value(); };
   column.write = [](const row_column& how, byte_writer& out, const std::byte* place,
-                    [[maybe_unused]] std::int64_t now) {
+                    [[maybe_unused]] const cell_extent& extent) {
     if constexpr (timed)
-      if (how.life.how().clean_in_snapshots && how.life.is_expired(cell_at<Cell>(place).stamp, now)) {
-        out.write_raw(std::uint8_t{0});
+      if (how.life.how().clean_in_snapshots &&
+          how.life.is_expired(cell_at<Cell>(place).stamp, extent.now)) {
+        how.write_empty(out);
         return;
       }
     how.write_head(how, out, place);
   };
+  column.write_empty = [](byte_writer& out) { out.write_raw(std::uint8_t{0}); };
   column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration* from) {
     Cell& cell = cell_at<Cell>(place);
     cell.value.reset();
@@ -240,11 +254,11 @@ row_column make_value_column(std::string name, std::string kind, const state_opt
   column.read_head = [](const row_column& how, byte_reader& in, std::byte* place) {
     how.read(how, in, place, nullptr);
   };
-  column.expire = [](const row_column& how, std::uint32_t, std::byte* place, std::int64_t now,
+  column.expire = [](const row_column& how, std::uint32_t, std::byte* place, const change_time& at,
                      row_entries*) {
     if constexpr (timed) {
       Cell& cell = cell_at<Cell>(place);
-      if (cell.value && how.life.is_expired(cell.stamp, now)) {
+      if (cell.value && how.life.is_expired(cell.stamp, at.now)) {
         cell.value.reset();
         return true;
       }
@@ -270,19 +284,19 @@ row_column make_row_column(std::string name, std::string kind) {
   row_column column =
       detail::column_of_cells<Row>(std::move(name), std::move(kind), schema_of<Row>(), {});
   column.is_empty = [](const std::byte*) { return false; };
-  column.write = [](const row_column&, byte_writer& out, const std::byte* place, std::int64_t) {
+  column.write = [](const row_column&, byte_writer& out, const std::byte* place, const cell_extent&) {
     encode(out, detail::cell_at<Row>(place));
   };
   column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration*) {
     decode(in, detail::cell_at<Row>(place));
   };
   column.write_head = [](const row_column& how, byte_writer& out, const std::byte* place) {
-    how.write(how, out, place, 0);
+    how.write(how, out, place, {});
   };
   column.read_head = [](const row_column& how, byte_reader& in, std::byte* place) {
     how.read(how, in, place, nullptr);
   };
-  column.expire = [](const row_column&, std::uint32_t, std::byte*, std::int64_t, row_entries*) {
+  column.expire = [](const row_column&, std::uint32_t, std::byte*, const change_time&, row_entries*) {
     return false;
   };
   return column;
@@ -310,7 +324,7 @@ class value_place {
     std::optional<T>& value = cell_.template get<value_cell<T>>().value;
     if (life_.is_set()) [[unlikely]] {
       touch(value, false);
-      cell_.template get<timed_value_cell<T>>().stamp = cell_.cursor().now;
+      cell_.template get<timed_value_cell<T>>().stamp = cell_.cursor().at.now;
     }
     cell_.note_change();
     return value;
@@ -328,13 +342,13 @@ class value_place {
     cursor.to_clean = std::max(cursor.to_clean, life_.how().clean_per_access);
     if (!value)
       return;
-    if (life_.is_expired(cell.stamp, cursor.now)) {
+    if (life_.is_expired(cell.stamp, cursor.at.now)) {
       if (life_.hides_expired()) {
         value.reset();
         cell_.note_removal();
       }
-    } else if (refresh && cell.stamp != cursor.now) {
-      cell.stamp = cursor.now;
+    } else if (refresh && cell.stamp != cursor.at.now) {
+      cell.stamp = cursor.at.now;
       cell_.note_change();
     }
   }

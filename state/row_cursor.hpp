@@ -9,6 +9,17 @@ namespace weir {
 
 class row_entries;
 
+/// When cells are read and changed, and how their changes are told apart: an entry of a list or map
+/// keeps the version in which it was last changed, so that those can be found that changed after one.
+struct change_time {
+  std::int64_t now = 0;      ///< processing time in milliseconds, as of the current batch
+  std::uint32_t version = 0; ///< grows; 0: nobody will ask what has changed
+  std::uint32_t oldest = 0;  ///< nobody will ask for changes after an older version than this
+};
+
+/// The version of what a restore has brought.
+inline constexpr std::uint32_t restored_version = 1;
+
 /// Where the states of an operator find the row of the current key. The operator moves it from
 /// record to record; the states read through it and note what they did.
 struct row_cursor {
@@ -16,7 +27,7 @@ struct row_cursor {
   bool changed = false;     ///< a state wrote to the row
   bool removed = false;     ///< a state was cleared: the row may be empty now
   std::uint32_t to_clean = 0;  ///< keys to be looked at for expired entries
-  std::int64_t now = 0;        ///< processing time in milliseconds, as of the current batch
+  change_time at;
   std::size_t entry_bytes = 0; ///< about how much memory new entries of lists and maps take
   row_entries* entries = nullptr; ///< what of the row's lists and maps is on disk; null in memory
 

@@ -14,8 +14,7 @@
 
 namespace weir {
 
-/// Rows of one C++ type, known at compile time: what reduce, aggregate and count keep per key. Every
-/// access to a row changes it.
+/// Rows of one C++ type, known at compile time: what reduce, aggregate and count keep per key.
 template <class Row>
 class static_rows {
  public:
@@ -46,10 +45,9 @@ class static_rows {
   }
 
   static bool is_empty(const std::byte*) noexcept { return false; }
-  static void set_changed(std::byte*, bool) noexcept {}
-  static bool is_changed(const std::byte*) noexcept { return true; }
-  static bool expire(std::byte*, std::int64_t, row_entries*) noexcept { return false; }
+  static bool expire(std::byte*, const change_time&, row_entries*) noexcept { return false; }
   static constexpr bool expires_on_disk() noexcept { return false; }
+  static constexpr bool has_entries() noexcept { return false; }
 
  private:
   std::vector<row_column> columns_;

@@ -161,7 +161,7 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
       if (ahead && i + prefetch_distance < size)
         table.prefetch(hashes[i + prefetch_distance]);
       const auto& key = key_of_(std::as_const(in));
-      const auto [place, created] = state_->find_or_create(hashes[i], key);
+      const auto [place, created] = state_->update(hashes[i], key);
       row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
       fold_.add(row, std::as_const(in), created);
       use(key, std::as_const(row), i);

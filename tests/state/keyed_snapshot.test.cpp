@@ -18,7 +18,7 @@ namespace {
 operator_snapshot stored_with(std::vector<state_schema> states) {
   operator_snapshot stored;
   stored.key_type = "string";
-  stored.key_groups.push_back({key_group{0}, 1, "x", nullptr});
+  stored.key_groups.emplace_back().data = "x";
   stored.keyed_states = std::move(states);
   return stored;
 }

@@ -40,21 +40,164 @@ keyed_state_setup on_disk(const temporary_directory& directory, std::uint64_t ca
   return setup;
 }
 
-restored_state restored_from(const operator_snapshot& made) {
-  auto stored = std::make_shared<operator_snapshot>(made);
-  for (key_group_snapshot& group : stored->key_groups)
-    if (group.source) {
-      auto read = group.source->read(group.group);
-      REQUIRE(read);
-      group = std::move(*read);
+keyed_state_setup in_memory() {
+  return {{0, groups}, groups, {}, false};
+}
+
+/// What a store makes of snapshots: the data of each group, with the deltas that it needs.
+class stored_groups {
+ public:
+  void add(checkpoint_id checkpoint, const operator_snapshot& made) {
+    operator_snapshot& stored = all_[checkpoint] = made;
+    bytes_written_ = 0;
+    for (key_group_snapshot& group : stored.key_groups) {
+      if (group.source) {
+        auto read = group.source->read(group.group);
+        REQUIRE(read);
+        group = std::move(*read);
+      }
+      bytes_written_ += group.data.size();
+      deltas_ += group.is_delta;
+      if (!group.is_delta) {
+        group.chain = {group.data.size(), 0, 0};
+        continue;
+      }
+      REQUIRE(made.base != checkpoint_id{});
+      if (const key_group_snapshot* base = find(made.base, group.group)) {
+        group.chain = base->chain;
+        group.chain.delta_bytes += group.data.size();
+        group.chain.deltas += !group.data.empty();
+        group.data.insert(0, base->data);
+      }
+      group.is_delta = false;
     }
-  restored_state restored;
-  restored.from = checkpoint_id{1};
-  restored_groups part{stored, {}};
-  for (const key_group_snapshot& group : stored->key_groups)
-    part.groups.push_back(&group);
-  restored.keyed.push_back(std::move(part));
-  return restored;
+  }
+
+  restored_state restored(checkpoint_id from) const {
+    auto stored = std::make_shared<const operator_snapshot>(all_.at(from));
+    restored_state restored;
+    restored.from = from;
+    restored_groups part{stored, {}};
+    for (const key_group_snapshot& group : stored->key_groups)
+      part.groups.push_back(&group);
+    restored.keyed.push_back(std::move(part));
+    return restored;
+  }
+
+  std::uint64_t bytes_written() const { return bytes_written_; } ///< for the last one
+  std::uint64_t deltas() const { return deltas_; }
+
+  const key_group_snapshot* find(checkpoint_id checkpoint, key_group group) const {
+    for (const key_group_snapshot& one : all_.at(checkpoint).key_groups)
+      if (one.group == group)
+        return &one;
+    return nullptr;
+  }
+
+ private:
+  std::map<checkpoint_id, operator_snapshot> all_;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t deltas_ = 0;
+};
+
+restored_state restored_from(const operator_snapshot& made) {
+  stored_groups store;
+  store.add(checkpoint_id{1}, made);
+  return store.restored(checkpoint_id{1});
+}
+
+/// A keyed state with a value, a list and a map, used as an operator uses it.
+class sample_state {
+ public:
+  explicit sample_state(const keyed_state_setup& setup)
+      : registry_(cursor_, instance_), value_(registry_.value<std::string>("value")),
+        list_(registry_.list<std::uint64_t>("list")),
+        map_(registry_.map<std::string, std::uint64_t>("map")), state_(setup, registry_.finish()) {}
+
+  keyed_state<std::uint64_t, dynamic_rows>& state() { return state_; }
+
+  template <class Use>
+  void with_key(std::uint64_t key, Use&& use) {
+    const std::uint64_t hash = hash_of(key);
+    cursor_.at = state_.time_of_changes(0);
+    const auto [row, created] = state_.find_or_create(hash, key);
+    cursor_.row = row;
+    cursor_.changed = cursor_.removed = false;
+    cursor_.entries = state_.entries_of(hash, key);
+    use(value_, list_, map_);
+    if (cursor_.changed)
+      state_.set_changed(hash, row);
+    if ((created || cursor_.removed) && state_.table().rows().is_empty(row))
+      state_.erase(hash, key, created);
+  }
+
+  operator_snapshot snapshot(const snapshot_order& order) {
+    operator_snapshot made;
+    state_.write(made, order, 0);
+    return made;
+  }
+
+ private:
+  row_cursor cursor_;
+  operator_states instance_;
+  state_registry registry_;
+  value_state<std::string> value_;
+  list_state<std::uint64_t> list_;
+  map_state<std::string, std::uint64_t> map_;
+  keyed_state<std::uint64_t, dynamic_rows> state_;
+};
+
+/// What sample_state should hold of a key.
+struct sample_row {
+  std::string value;
+  std::vector<std::uint64_t> list;
+  std::map<std::string, std::uint64_t> map;
+  bool operator==(const sample_row&) const = default;
+};
+
+sample_row row_of(sample_state& state, std::uint64_t key) {
+  sample_row row;
+  state.with_key(key, [&](auto& value, auto& list, auto& map) {
+    row.value = value.value_or("");
+    row.list = list.to_vector();
+    for (const auto& [name, count] : map)
+      row.map.emplace(name, count);
+  });
+  return row;
+}
+
+void change(std::mt19937_64& random, sample_state& state, sample_row& model, std::uint64_t key) {
+  const std::uint64_t what = random() % 16;
+  const std::uint64_t n = random() % 24;
+  const std::string name = "entry " + std::to_string(n);
+  state.with_key(key, [&](auto& value, auto& list, auto& map) {
+    if (what < 3) {
+      value.update(name);
+      model.value = name;
+    } else if (what < 7) {
+      list.add(n);
+      model.list.push_back(n);
+    } else if (what < 11) {
+      map[name] += n;
+      model.map[name] += n;
+    } else if (what < 13) {
+      CHECK(map.erase(name) == (model.map.erase(name) == 1));
+    } else if (what == 13) {
+      value.clear();
+      model.value.clear();
+    } else if (what == 14) {
+      list.clear();
+      model.list.clear();
+    } else if (n % 2 == 0) {
+      map.clear();
+      model.map.clear();
+    } else {
+      value.clear();
+      list.clear();
+      map.clear();
+      model = {};
+    }
+  });
 }
 
 } // namespace
@@ -75,7 +218,7 @@ TEST_CASE("rows on disk are those of a map, with a cache that holds few of them,
     std::map<std::uint64_t, std::uint64_t> model;
     for (int step = 0; step < 30000; ++step) {
       const colliding key{random() % 2000};
-      const auto [place, created] = state.find_or_create(hash_of(key), key);
+      const auto [place, created] = state.update(hash_of(key), key);
       CHECK(created == !model.contains(key.n));
       CHECK(++*reinterpret_cast<std::uint64_t*>(place) == ++model[key.n]);
       if (step % 16 == 0)
@@ -83,12 +226,12 @@ TEST_CASE("rows on disk are those of a map, with a cache that holds few of them,
     }
     CHECK(state.table().size() < model.size());
     operator_snapshot made;
-    state.write(made, 0);
+    state.write(made, {checkpoint_id{1}, {}}, 0);
     // What changes later is not in the snapshot.
     for (std::uint64_t n = 0; n < 3000; ++n)
-      ++*reinterpret_cast<std::uint64_t*>(state.find_or_create(hash_of(colliding{n}), colliding{n}).row);
+      ++*reinterpret_cast<std::uint64_t*>(state.update(hash_of(colliding{n}), colliding{n}).row);
 
-    keyed_state<colliding, static_rows<std::uint64_t>> memory({{0, groups}, groups, {}, false},
+    keyed_state<colliding, static_rows<std::uint64_t>> memory(in_memory(),
                                                               static_rows<std::uint64_t>("count"));
     memory.restore(restored_from(made));
     keyed_state<colliding, static_rows<std::uint64_t>> again(on_disk(directory, 4096),
@@ -118,7 +261,7 @@ TEST_CASE("keys that are equal are one key on disk, also where their bytes diffe
     std::aligned_storage_t<sizeof(key), alignof(key)> memory;
     std::memset(&memory, static_cast<int>(n * 31), sizeof memory);
     key* const one = ::new (&memory) key(7);
-    CHECK(++*reinterpret_cast<std::uint64_t*>(state.find_or_create(hash_of(*one), *one).row) == n);
+    CHECK(++*reinterpret_cast<std::uint64_t*>(state.update(hash_of(*one), *one).row) == n);
     state.settle(0); // nothing stays in the cache
     CHECK(state.table().size() == 0);
   }
@@ -126,10 +269,10 @@ TEST_CASE("keys that are equal are one key on disk, also where their bytes diffe
 
 TEST_CASE("a key whose hash has changed since the checkpoint is an error") {
   operator_snapshot made;
-  keyed_state<std::uint64_t, static_rows<std::uint64_t>> state({{0, groups}, groups, {}, false},
+  keyed_state<std::uint64_t, static_rows<std::uint64_t>> state(in_memory(),
                                                                static_rows<std::uint64_t>("count"));
-  state.find_or_create(hash_of(std::uint64_t{1}), 1);
-  state.write(made, 0);
+  state.update(hash_of(std::uint64_t{1}), 1);
+  state.write(made, {checkpoint_id{1}, {}}, 0);
   made.key_groups.front().group = key_group{(made.key_groups.front().group.value + 1) % groups};
   CHECK_THROWS_WITH_AS(state.restore(restored_from(made)), doctest::Contains("another hash"),
                        std::runtime_error);
@@ -155,4 +298,103 @@ TEST_CASE("a directory that cannot be written to is an error that names it and t
     CHECK(text.find((directory / "file").string()) != std::string::npos);
     CHECK(text.find("state.directory") != std::string::npos);
   }
+}
+
+TEST_CASE("snapshots of changes add up to the state, whichever checkpoints failed, in memory and on disk") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    const temporary_directory directory;
+    std::mt19937_64 random(seed);
+    const auto setup = [&] { return random() % 2 == 0 ? in_memory() : on_disk(directory, random() % 2 * 20000); };
+    auto state = std::make_unique<sample_state>(setup());
+    std::map<std::uint64_t, sample_row> model;
+    std::map<std::uint64_t, std::map<std::uint64_t, sample_row>> model_at;
+    stored_groups store;
+    std::uint64_t complete = 0;
+    const std::uint64_t keys = seed % 2 == 0 ? 20 : 400;
+    for (std::uint64_t checkpoint = 1; checkpoint <= 40; ++checkpoint) {
+      CAPTURE(checkpoint);
+      for (std::uint64_t n = random() % 200; n != 0; --n) {
+        const std::uint64_t key = random() % keys;
+        change(random, *state, model[key], key);
+        if (n % 16 == 0)
+          state->state().settle(0);
+      }
+      store.add(checkpoint_id{checkpoint},
+                state->snapshot({checkpoint_id{checkpoint}, checkpoint_id{complete}}));
+      model_at[checkpoint] = model;
+      if (random() % 4 != 0)
+        complete = checkpoint;
+      if (complete != 0 && random() % 6 == 0) { // a crash
+        state = std::make_unique<sample_state>(setup());
+        state->state().restore(store.restored(checkpoint_id{complete}));
+        model = model_at.at(complete);
+        for (std::uint64_t key = 0; key < keys; ++key)
+          REQUIRE(row_of(*state, key) == model[key]);
+      }
+    }
+    sample_state restored(in_memory());
+    restored.state().restore(store.restored(checkpoint_id{40}));
+    std::size_t there = 0;
+    for (const auto& [key, row] : model_at.at(40)) {
+      there += row != sample_row{};
+      CHECK(row_of(restored, key) == row);
+    }
+    CHECK(restored.state().table().size() == there);
+    CHECK(store.deltas() != 0);
+  }
+}
+
+TEST_CASE("a snapshot of a change to a list or map of 100,000 entries has that change alone") {
+  constexpr std::uint64_t many = 100'000;
+  for (const bool is_on_disk : {false, true}) {
+    CAPTURE(is_on_disk);
+    const temporary_directory directory;
+    sample_state state(is_on_disk ? on_disk(directory, 1 << 20) : in_memory());
+    for (std::uint64_t key = 0; key < 3; ++key)
+      state.with_key(key, [&](auto&, auto& list, auto& map) {
+        for (std::uint64_t i = 0; i < many; ++i) {
+          list.add(i);
+          map.put(std::to_string(i), i);
+        }
+      });
+    stored_groups store;
+    store.add(checkpoint_id{1}, state.snapshot({checkpoint_id{1}, {}}));
+    CHECK(store.bytes_written() > 3 * many * 16);
+    for (std::uint64_t checkpoint = 2; checkpoint <= 6; ++checkpoint) {
+      state.with_key(1, [&](auto&, auto& list, auto& map) {
+        list.add(many);
+        map.put("4711", 1);
+        map.erase(std::to_string(checkpoint));
+      });
+      const std::uint64_t base = checkpoint - 1 - checkpoint % 2; // sometimes not the one before
+      store.add(checkpoint_id{checkpoint},
+                state.snapshot({checkpoint_id{checkpoint}, checkpoint_id{base}}));
+      CHECK(store.bytes_written() > 0);
+      CHECK(store.bytes_written() < 400);
+    }
+    sample_state restored(in_memory());
+    restored.state().restore(store.restored(checkpoint_id{6}));
+    restored.with_key(1, [&](auto&, auto& list, auto& map) {
+      CHECK(list.size() == many + 5);
+      CHECK(map.size() == many - 5);
+      CHECK(map.value_or("4711", 0) == 1);
+    });
+  }
+}
+
+TEST_CASE("keys that come and go between snapshots, a million of them, take no memory") {
+  sample_state state(in_memory());
+  state.with_key(1, [](auto& value, auto&, auto&) { value.update("stays"); });
+  stored_groups store;
+  store.add(checkpoint_id{1}, state.snapshot({checkpoint_id{1}, {}}));
+  for (std::uint64_t key = 2; key < 1'000'000; ++key) {
+    state.with_key(key, [](auto& value, auto&, auto&) { value.update("comes"); });
+    state.with_key(key, [](auto& value, auto&, auto&) { value.clear(); });
+  }
+  store.add(checkpoint_id{2}, state.snapshot({checkpoint_id{2}, checkpoint_id{1}}));
+  CHECK(store.bytes_written() < groups * 100 * 32);
+  sample_state restored(in_memory());
+  restored.state().restore(store.restored(checkpoint_id{2}));
+  CHECK(restored.state().table().size() == 1);
 }

@@ -17,6 +17,14 @@ constexpr key_group_range all_groups{0, groups};
 std::string key_for(std::uint64_t n, std::string*) { return "a key of some length " + std::to_string(n); }
 std::uint64_t key_for(std::uint64_t n, std::uint64_t*) { return n * 0x9E3779B9; }
 
+template <class Table>
+key_group_snapshot group_of(const Table& table, key_group group) {
+  key_group_snapshot made;
+  made.group = group;
+  made.data = write_group(table, group, 0);
+  return made;
+}
+
 template <class Key>
 void behaves_like_a_map(std::uint32_t seed) {
   CAPTURE(seed);
@@ -66,7 +74,7 @@ TEST_CASE("key groups of a keyed table come back from their snapshots") {
   operator_snapshot stored;
   stored.keyed_states = {rows.columns().front().schema};
   for (std::uint32_t g = 0; g < groups; ++g)
-    read_group(restored, stored, write_group(table, key_group{g}, 0));
+    read_group(restored, stored, group_of(table, key_group{g}));
   CHECK(restored.size() == 500);
   for (std::uint64_t n = 0; n < 500; ++n) {
     const std::string key = std::to_string(n);
@@ -101,7 +109,7 @@ TEST_CASE("states declared at run time share one row, and a removed state's cell
   value_state<std::uint64_t> only_visits = fewer.value<std::uint64_t>("visits");
   keyed_table<std::string, dynamic_rows> restored(all_groups, groups, fewer.finish());
   for (std::uint32_t g = 0; g < groups; ++g)
-    read_group(restored, stored, write_group(table, key_group{g}, 0));
+    read_group(restored, stored, group_of(table, key_group{g}));
   later.row = restored.find(hash_of(std::string("cleo")), "cleo");
   REQUIRE(later.row != nullptr);
   CHECK(*only_visits == 7);

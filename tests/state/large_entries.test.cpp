@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -23,7 +24,8 @@ class counted_entries final : public row_entries {
   void scan(std::uint32_t, const visit& use) override {
     ++scans;
     for (const auto& [place, entry] : entries_)
-      use(entry);
+      if (++seen; !use(entry))
+        return;
   }
   void put(std::uint32_t, std::uint64_t place, std::string_view entry, const visit&) override {
     ++writes;
@@ -41,6 +43,7 @@ class counted_entries final : public row_entries {
   int reads = 0;
   int writes = 0;
   int scans = 0;
+  int seen = 0; ///< entries, by scans
 
  private:
   std::map<std::uint64_t, std::string> entries_;
@@ -48,20 +51,23 @@ class counted_entries final : public row_entries {
 
 constexpr std::uint64_t many = 100'000;
 
+constexpr change_time first_time{0, restored_version + 1, 0};
+constexpr change_time later{0, first_time.version + 1, 0};
+
 } // namespace
 
 TEST_CASE("adding an element to a list of 100,000 on disk reads none of the others and writes none") {
   counted_entries disk;
   detail::list_contents<std::uint64_t> list;
   for (std::uint64_t i = 0; i < many; ++i)
-    list.add(i, false, 0);
+    list.add(i, false, first_time);
   list.store(0, false, disk);
   // As it comes from disk: only how many there are.
   detail::list_contents<std::uint64_t> again;
   again.stored = many;
   again.loaded = false;
   disk.writes = disk.reads = disk.scans = 0;
-  again.add(many, false, 0);
+  again.add(many, false, later);
   again.store(0, false, disk);
   CHECK(disk.writes == 1);
   CHECK(disk.reads + disk.scans == 0);
@@ -75,8 +81,8 @@ TEST_CASE("changing an entry of a map of 100,000 on disk reads and writes that o
   counted_entries disk;
   detail::map_contents<std::uint64_t, std::uint64_t> map;
   for (std::uint64_t i = 0; i < many; ++i)
-    map.entries[map.insert(hash_of(i), i, false, 0, true)].value = i;
-  map.store(0, false, disk);
+    map.entries[map.insert(hash_of(i), i, false, first_time)].value = i;
+  map.store(0, false, 0, disk);
   detail::map_contents<std::uint64_t, std::uint64_t> again;
   again.count = many;
   again.complete = false;
@@ -85,13 +91,58 @@ TEST_CASE("changing an entry of a map of 100,000 on disk reads and writes that o
   const std::uint32_t i = again.find(hash_of(key), key, 0, false, &disk);
   REQUIRE(i != again.none);
   again.entries[i].value = 1;
-  again.marks[i] |= again.changed;
+  again.note_change(i, later);
   const std::uint64_t added = many;
   CHECK(again.find(hash_of(added), added, 0, false, &disk) == again.none);
-  again.insert(hash_of(added), added, false, 0, true);
-  again.store(0, false, disk);
+  again.insert(hash_of(added), added, false, later);
+  again.store(0, false, first_time.version, disk);
   CHECK(disk.reads == 2);
   CHECK(disk.writes == 2);
   CHECK(disk.scans == 0);
   CHECK(again.count == many + 1);
+}
+
+TEST_CASE("cleaning a list of 100,000 on disk looks at what has expired, and a map's entries stay there") {
+  const expiry life(time_to_live{.after = std::chrono::milliseconds{10}});
+  counted_entries disk;
+  detail::list_contents<std::uint64_t> list;
+  detail::map_contents<std::uint64_t, std::uint64_t> map;
+  for (std::uint64_t i = 0; i < many; ++i) {
+    const change_time at{i < 3 ? 0 : 100, first_time.version, 0};
+    list.add(i, true, at);
+    map.entries[map.insert(hash_of(i), i, true, at)].value = i;
+  }
+  const change_time now{50, later.version, 0};
+  const auto as_on_disk = [&](auto& contents, auto&& store) {
+    disk = {};
+    store(contents);
+    disk.seen = disk.writes = 0;
+  };
+
+  as_on_disk(list, [&](auto& from) { from.store(0, true, disk); });
+  detail::list_contents<std::uint64_t> same_list;
+  same_list.stored = many;
+  same_list.loaded = false;
+  CHECK(same_list.expire_stored(0, life, now, disk));
+  CHECK_FALSE(same_list.expire_stored(0, life, now, disk));
+  CHECK(disk.seen <= 8);
+  CHECK(same_list.items.empty());
+  CHECK(same_list.size() == many - 3);
+  same_list.add(many, true, now);
+  same_list.load(0, true, disk);
+  CHECK(same_list.items.front() == 3);
+  CHECK(same_list.items.size() == many - 2);
+  same_list.store(0, true, disk);
+  CHECK(disk.writes == 4);
+
+  as_on_disk(map, [&](auto& from) { from.store(0, true, 0, disk); });
+  detail::map_contents<std::uint64_t, std::uint64_t> same_map;
+  same_map.count = many;
+  same_map.complete = false;
+  same_map.load_expired(0, life, now, disk);
+  CHECK(same_map.expire(life, now));
+  CHECK(same_map.entries.size() == 3);
+  CHECK(same_map.count == many - 3);
+  same_map.store(0, true, first_time.version, disk);
+  CHECK(disk.writes == 3);
 }
