@@ -59,7 +59,7 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
     channels_[channel].watermark = std::max(channels_[channel].watermark, what.time);
     update_watermark();
     break;
-  case marker::kind::barrier: barrier_arrived(channel, what.checkpoint); break;
+  case marker::kind::barrier: barrier_arrived(channel, what.order); break;
   case marker::kind::end_of_input: channel_ended(channel); break;
   }
 }
@@ -79,26 +79,28 @@ bool input_gate::is_over(checkpoint_id checkpoint) const {
   return checkpoint <= last_complete_ || aborted_.contains(checkpoint);
 }
 
-input_gate::alignment& input_gate::alignment_of(checkpoint_id checkpoint) {
-  const auto [found, inserted] = alignments_.try_emplace(checkpoint);
+input_gate::alignment& input_gate::alignment_of(const snapshot_order& order) {
+  const auto [found, inserted] = alignments_.try_emplace(order.checkpoint);
   if (inserted) {
+    found->second.base = order.base;
     found->second.arrived.resize(channels_.size());
     found->second.remaining = live_;
   }
   return found->second;
 }
 
-void input_gate::announce(checkpoint_id checkpoint) {
-  if (is_over(checkpoint))
+void input_gate::announce(const snapshot_order& order) {
+  if (is_over(order.checkpoint))
     return;
-  alignment_of(checkpoint);
-  complete_if_ready(checkpoint);
+  alignment_of(order);
+  complete_if_ready(order.checkpoint);
 }
 
-void input_gate::barrier_arrived(std::uint32_t channel, checkpoint_id checkpoint) {
+void input_gate::barrier_arrived(std::uint32_t channel, const snapshot_order& order) {
+  const checkpoint_id checkpoint = order.checkpoint;
   if (is_over(checkpoint))
     return;
-  alignment& pending = alignment_of(checkpoint);
+  alignment& pending = alignment_of(order);
   if (pending.arrived[channel])
     return;
   pending.arrived[channel] = true;
@@ -133,11 +135,12 @@ void input_gate::complete_if_ready(checkpoint_id checkpoint) {
   const auto found = alignments_.find(checkpoint);
   if (found == alignments_.end() || found->second.remaining != 0)
     return;
+  const snapshot_order order{checkpoint, found->second.base};
   last_complete_ = checkpoint;
   alignments_.erase(alignments_.begin(), std::next(found));
   aborted_.erase(aborted_.begin(), aborted_.upper_bound(checkpoint));
   release_channels(checkpoint_id{1}, checkpoint);
-  decided_.push_back(barrier_complete{checkpoint});
+  decided_.push_back(barrier_complete{order});
 }
 
 void input_gate::abort(checkpoint_id checkpoint) {

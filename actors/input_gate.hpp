@@ -12,6 +12,7 @@
 #include <weir/actors/marker.hpp>
 #include <weir/base/ids.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/snapshot_order.hpp>
 
 namespace weir {
 
@@ -28,7 +29,7 @@ struct watermark_advanced {
 
 /// The barrier has come on every channel that has not ended: the time to snapshot.
 struct barrier_complete {
-  checkpoint_id checkpoint;
+  snapshot_order order;
 };
 
 /// Every channel has ended.
@@ -53,9 +54,9 @@ class input_gate {
   void push(std::uint32_t channel, batch_ptr records);
   void push(std::uint32_t channel, marker what);
 
-  /// The coordinator has begun `checkpoint`. Completes it for a task whose channels have all ended,
+  /// The coordinator has begun a checkpoint. Completes it for a task whose channels have all ended,
   /// on which no barrier would come.
-  void announce(checkpoint_id checkpoint);
+  void announce(const snapshot_order& order);
 
   /// The coordinator has given up `checkpoint`: nobody waits for its barriers any more.
   void abort(checkpoint_id checkpoint);
@@ -80,17 +81,18 @@ class input_gate {
   };
 
   struct alignment {
+    checkpoint_id base;
     std::vector<bool> arrived;
     std::uint32_t remaining = 0;
   };
 
   void enqueue(std::uint32_t channel, item what);
   void handle(std::uint32_t channel, const marker& what);
-  void barrier_arrived(std::uint32_t channel, checkpoint_id checkpoint);
+  void barrier_arrived(std::uint32_t channel, const snapshot_order& order);
   void channel_ended(std::uint32_t channel);
   void update_watermark();
   bool is_over(checkpoint_id checkpoint) const;
-  alignment& alignment_of(checkpoint_id checkpoint);
+  alignment& alignment_of(const snapshot_order& order);
   void complete_if_ready(checkpoint_id checkpoint);
   void make_ready(std::uint32_t channel);
   void release_channels(checkpoint_id first, checkpoint_id last);

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include <weir/base/clock.hpp>
-#include <weir/base/ids.hpp>
+#include <weir/state/snapshot_order.hpp>
 
 namespace weir {
 
@@ -11,16 +11,16 @@ namespace weir {
 struct marker {
   enum class kind : std::uint8_t {
     watermark,    ///< no record with an event time at or before `time` follows
-    barrier,      ///< separates the records of `checkpoint` from those of the next one
+    barrier,      ///< separates the records of a checkpoint from those of the next one
     end_of_input, ///< nothing follows
   };
 
   kind what = kind::end_of_input;
   event_time time{};
-  checkpoint_id checkpoint{};
+  snapshot_order order{}; ///< of a barrier
 
   static marker watermark(event_time time) { return {kind::watermark, time, {}}; }
-  static marker barrier(checkpoint_id id) { return {kind::barrier, {}, id}; }
+  static marker barrier(const snapshot_order& order) { return {kind::barrier, {}, order}; }
   static marker end() { return {}; }
 };
 

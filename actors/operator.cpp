@@ -25,14 +25,15 @@ bool operator_base::drain() {
   return drained_;
 }
 
-operator_snapshot operator_base::snapshot(checkpoint_id checkpoint) {
+operator_snapshot operator_base::snapshot(const snapshot_order& order) {
   operator_snapshot made;
   made.uid = context_.uid;
   made.instance = context_.instance;
   made.parallelism = context_.parallelism;
   made.drained = drained_;
   made.records_in = records_in_;
-  guarded("taking a snapshot", [&] { on_snapshot(checkpoint, made); });
+  made.base = order.base;
+  guarded("taking a snapshot", [&] { on_snapshot(order, made); });
   return made;
 }
 

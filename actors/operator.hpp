@@ -15,6 +15,7 @@
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/operator_state.hpp>
 #include <weir/state/restored_state.hpp>
+#include <weir/state/snapshot_order.hpp>
 #include <weir/state/state_config.hpp>
 
 namespace weir {
@@ -84,7 +85,7 @@ class operator_base {
   bool drain();
 
   /// Everything that must be there after a restart. Sinks prepare their transactions here.
-  operator_snapshot snapshot(checkpoint_id checkpoint);
+  operator_snapshot snapshot(const snapshot_order& order);
 
   /// The checkpoint is durable: what was prepared for it may become visible.
   virtual void checkpoint_completed(checkpoint_id) {}
@@ -100,7 +101,7 @@ class operator_base {
 
   virtual void on_open(const restored_state&) {}
   virtual bool on_drain() { return true; }
-  virtual void on_snapshot(checkpoint_id, operator_snapshot&) {}
+  virtual void on_snapshot(const snapshot_order&, operator_snapshot&) {}
 
   /// Calls body(record, index) for each record, counting them, and gives an exception the
   /// operator's name and the record's position.

@@ -151,7 +151,7 @@ void task::handle(const watermark_advanced& event) {
 }
 
 void task::handle(const barrier_complete& event) {
-  snapshot_and_forward(event.checkpoint);
+  snapshot_and_forward(event.order);
 }
 
 void task::handle(const input_ended&) {
@@ -216,28 +216,28 @@ void task::send_all(const marker& what) {
   count_blocked();
 }
 
-void task::take_snapshot(checkpoint_id checkpoint, bool stop) {
+void task::take_snapshot(const snapshot_order& order, bool stop) {
   if (!blueprint_.is_source) {
-    gate_.announce(checkpoint);
+    gate_.announce(order);
     work();
     return;
   }
   if (phase_ == phase::draining) {
-    postponed_.push_back(checkpoint);
+    postponed_.push_back(order);
     return;
   }
-  snapshot_and_forward(checkpoint);
+  snapshot_and_forward(order);
   if (stop && phase_ == phase::running)
     phase_ = phase::stopped;
 }
 
-void task::snapshot_and_forward(checkpoint_id checkpoint) {
+void task::snapshot_and_forward(const snapshot_order& order) {
   if (phase_ != phase::ended)
-    send_all(marker::barrier(checkpoint));
+    send_all(marker::barrier(order));
   std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
   for (const auto& one : operators_)
-    snapshots.push_back(std::make_shared<const operator_snapshot>(one->snapshot(checkpoint)));
-  environment_.report_snapshot(checkpoint, std::move(snapshots));
+    snapshots.push_back(std::make_shared<const operator_snapshot>(one->snapshot(order)));
+  environment_.report_snapshot(order.checkpoint, std::move(snapshots));
 }
 
 void task::complete(checkpoint_id checkpoint) {
@@ -247,7 +247,7 @@ void task::complete(checkpoint_id checkpoint) {
 }
 
 void task::abort(checkpoint_id checkpoint) {
-  std::erase(postponed_, checkpoint);
+  std::erase_if(postponed_, [&](const snapshot_order& one) { return one.checkpoint == checkpoint; });
   gate_.abort(checkpoint);
   work();
 }

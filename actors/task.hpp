@@ -106,7 +106,7 @@ class task {
   void take_turn();
   void flush();
 
-  void take_snapshot(checkpoint_id checkpoint, bool stop);
+  void take_snapshot(const snapshot_order& order, bool stop);
   void complete(checkpoint_id checkpoint);
   void abort(checkpoint_id checkpoint);
 
@@ -129,7 +129,7 @@ class task {
   void settle_outputs(bool now);
   void count_blocked();
   void schedule(duration delay);
-  void snapshot_and_forward(checkpoint_id checkpoint);
+  void snapshot_and_forward(const snapshot_order& order);
   void send_all(const marker& what);
 
   task_blueprint blueprint_;
@@ -148,7 +148,7 @@ class task {
   bool flush_scheduled_ = false;
   std::uint32_t blocked_ = 0; // output channels
   std::size_t draining_ = 0;  // operator
-  std::deque<checkpoint_id> postponed_; // asked for while draining
+  std::deque<snapshot_order> postponed_; // asked for while draining
 };
 
 } // namespace weir

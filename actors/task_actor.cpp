@@ -29,7 +29,7 @@ caf::behavior task_actor::make_behavior() {
       [this](flush_outputs) { task_->flush(); },
       [this](const marker_sent& sent) { task_->receive(sent.channel, sent.what); },
       [this](const take_snapshot& order) {
-        task_->take_snapshot(order.checkpoint, order.stop);
+        task_->take_snapshot(order.order, order.stop);
       },
       [this](const checkpoint_completed& fact) { task_->complete(fact.checkpoint); },
       [this](const checkpoint_aborted& fact) { task_->abort(fact.checkpoint); },

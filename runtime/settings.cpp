@@ -182,6 +182,10 @@ std::vector<setting> checkpoint_rows() {
           "checkpoint.retain-on-cancel",
           [](auto& c) -> auto& { return c.checkpoint.retain_on_cancel; },
           "Whether the checkpoints outlive a job that was stopped by a signal."),
+      boolean_setting(
+          "checkpoint.incremental", [](auto& c) -> auto& { return c.checkpoint.incremental; },
+          "Whether a checkpoint stores only what has changed in keyed state since the last complete one, "
+          "where that is less. What is restored is the same."),
       choice_setting<checkpoint_mode>(
           "checkpoint.mode", "MODE",
           {{"exactly-once", checkpoint_mode::exactly_once},

@@ -212,7 +212,7 @@ void supervisor_actor::spawn_tasks(epoch attempt,
     outputs[channel.output] = {actors[channel.to_task], channel.input};
     inputs[channel.input] = {actors[channel.from_task], channel.output};
   }
-  tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest});
+  tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest, last_complete_});
   for (std::size_t i = 0; i < actors.size(); ++i) {
     orders[i].coordinator = coordinator_;
     tell(*this, actors[i], std::move(orders[i]));

@@ -47,6 +47,10 @@ struct checkpoint_config {
   /// Whether the checkpoints outlive a job that was stopped by a signal.
   bool retain_on_cancel = true;
 
+  /// Whether a checkpoint stores only what has changed in keyed state since the last complete one, where
+  /// that is less.
+  bool incremental = true;
+
   checkpoint_mode mode = checkpoint_mode::exactly_once;
 
   /// Follows from the state backend. Checkpoints that the directory holds in the other form are taken

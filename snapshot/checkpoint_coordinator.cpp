@@ -7,8 +7,8 @@
 namespace weir {
 
 checkpoint_coordinator::checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks,
-                                               checkpoint_id last)
-    : config_(config), tasks_(tasks), last_id_(last) {}
+                                               checkpoint_id last, checkpoint_id restored)
+    : config_(config), tasks_(tasks), last_id_(last), last_complete_(restored) {}
 
 void checkpoint_coordinator::start(time_point now) {
   started_ = true;
@@ -43,9 +43,36 @@ std::vector<checkpoint_decision> checkpoint_coordinator::take_decisions() {
 void checkpoint_coordinator::trigger(time_point now, bool last, bool stop) {
   last_id_ = last_id_.next();
   last_trigger_ = now;
+  const checkpoint_id base = safe_base();
   pending_.emplace(last_id_,
-                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last});
-  decisions_.push_back(trigger_decision{last_id_, stop});
+                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last, base});
+  decisions_.push_back(trigger_decision{{last_id_, base}, stop});
+}
+
+// What is being stored already may take the last complete one with it.
+checkpoint_id checkpoint_coordinator::safe_base() const {
+  if (!config_.incremental)
+    return {};
+  for (const auto& [id, pending] : pending_)
+    if (pending.storing && (pending.keep_from == checkpoint_id{} || pending.keep_from > last_complete_))
+      return {};
+  return last_complete_;
+}
+
+checkpoint_id checkpoint_coordinator::bases_besides(checkpoint_id checkpoint) const {
+  checkpoint_id smallest{};
+  const auto include = [&](checkpoint_id base) {
+    if (base != checkpoint_id{} && (smallest == checkpoint_id{} || base < smallest))
+      smallest = base;
+  };
+  for (const auto& [id, pending] : pending_)
+    if (id != checkpoint)
+      include(pending.base);
+  // Another one may begin before this one is stored. Where only the newest is to be kept and one is under
+  // way at a time, that is rare, and not worth keeping two.
+  if (config_.incremental && (config_.retained > 1 || config_.maximum_concurrent > 1))
+    include(last_complete_);
+  return smallest;
 }
 
 void checkpoint_coordinator::trigger_if_due(time_point now) {
@@ -85,7 +112,8 @@ void checkpoint_coordinator::acknowledged(time_point now, checkpoint_id checkpoi
   if (--pending.remaining != 0)
     return;
   pending.storing = true;
-  decisions_.push_back(store_decision{checkpoint, pending.last});
+  pending.keep_from = bases_besides(checkpoint);
+  decisions_.push_back(store_decision{checkpoint, pending.last, pending.keep_from});
   trigger_if_due(now);
 }
 
@@ -100,14 +128,25 @@ void checkpoint_coordinator::stored(time_point now, checkpoint_id checkpoint) {
   pending_.erase(pending_.begin(), std::next(found));
   failures_in_row_ = 0;
   last_end_ = now;
+  last_complete_ = checkpoint;
   decisions_.push_back(complete_decision{checkpoint, last});
   trigger_if_due(now);
 }
 
 void checkpoint_coordinator::store_failed(time_point now, checkpoint_id checkpoint,
-                                          const std::string& reason) {
-  if (pending_.contains(checkpoint))
-    give_up(now, checkpoint, reason);
+                                          const error& reason) {
+  const auto found = pending_.find(checkpoint);
+  if (found == pending_.end())
+    return;
+  const checkpoint_id base = found->second.base;
+  const bool may_pass = reason.code == errc::io || reason.code == errc::capacity;
+  if (base == checkpoint_id{} || base != last_complete_ || may_pass) {
+    give_up(now, checkpoint, reason.message);
+    return;
+  }
+  last_complete_ = {};
+  give_up(now, checkpoint, reason.message + "; the next checkpoint will not add to checkpoint " +
+                               to_string(base) + ", but hold everything");
 }
 
 void checkpoint_coordinator::give_up(time_point now, checkpoint_id checkpoint,

@@ -8,14 +8,16 @@
 #include <vector>
 
 #include <weir/base/clock.hpp>
+#include <weir/base/error.hpp>
 #include <weir/base/ids.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/snapshot_order.hpp>
 
 namespace weir {
 
 /// Tell every task to take part in this checkpoint.
 struct trigger_decision {
-  checkpoint_id checkpoint;
+  snapshot_order order;
   bool stop;
 };
 
@@ -23,6 +25,7 @@ struct trigger_decision {
 struct store_decision {
   checkpoint_id checkpoint;
   bool last;
+  checkpoint_id keep_from; ///< others that are pending may add to this one and those after it; 0: to none
 };
 
 /// It is durable: tell every task.
@@ -52,18 +55,24 @@ using checkpoint_decision = std::variant<trigger_decision, store_decision, compl
 /// its trigger until it is durable. Once all tasks have acknowledged it only the disk is waited for,
 /// and the timeout no longer applies. A checkpoint that completes takes older pending ones with it.
 ///
+/// A checkpoint may add to its base, the last one that was complete when it began. One that fails does
+/// not change the base, unless the store says that the base itself is of no use: then the next checkpoint
+/// has none.
+///
 /// Thread safety: one thread.
 class checkpoint_coordinator {
  public:
-  /// `tasks` is the number of tasks that must acknowledge; `last` the highest id ever used.
-  checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks, checkpoint_id last);
+  /// `tasks` is the number of tasks that must acknowledge; `last` the highest id ever used; `restored`
+  /// the complete checkpoint that the tasks start from, 0 where there is none.
+  checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks, checkpoint_id last,
+                         checkpoint_id restored = {});
 
   /// All tasks run. Nothing is triggered before.
   void start(time_point now);
 
   void acknowledged(time_point now, checkpoint_id checkpoint, task_id task);
   void stored(time_point now, checkpoint_id checkpoint);
-  void store_failed(time_point now, checkpoint_id checkpoint, const std::string& reason);
+  void store_failed(time_point now, checkpoint_id checkpoint, const error& reason);
 
   /// The time next_wakeup() asked for has come. Calling it early or late does no harm.
   void wake(time_point now);
@@ -83,17 +92,22 @@ class checkpoint_coordinator {
     std::vector<bool> acknowledged;
     std::uint32_t remaining;
     bool last;
+    checkpoint_id base;
     bool storing = false;
+    checkpoint_id keep_from{}; // while storing
   };
 
   std::optional<time_point> next_trigger() const;
   void trigger(time_point now, bool last, bool stop);
+  checkpoint_id safe_base() const;
+  checkpoint_id bases_besides(checkpoint_id checkpoint) const;
   void give_up(time_point now, checkpoint_id checkpoint, const std::string& reason);
   void trigger_if_due(time_point now);
 
   checkpoint_config config_;
   std::uint32_t tasks_;
   checkpoint_id last_id_;
+  checkpoint_id last_complete_; // 0: none that can be added to
   bool started_ = false;
   bool last_requested_ = false;
   time_point last_trigger_{};

@@ -26,6 +26,8 @@ checkpoint_coordinator_actor::checkpoint_coordinator_actor(caf::actor_config& se
                                                            caf::actor supervisor, caf::actor store)
     : actor_base(setup), config_(std::move(config)), key_groups_(key_groups),
       supervisor_(std::move(supervisor)), store_(std::move(store)) {
+  if (!store_)
+    config_.incremental = false;
   ignore_unknown_messages(*this);
 }
 
@@ -40,7 +42,8 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
       [this](coordinate_attempt& order) {
         attempt_ = order.attempt;
         tasks_ = std::move(order.tasks);
-        coordinator_.emplace(config_, static_cast<std::uint32_t>(tasks_.size()), order.highest);
+        coordinator_.emplace(config_, static_cast<std::uint32_t>(tasks_.size()), order.highest,
+                             order.restored);
         collected_.clear();
         stored_.clear();
         wakeup_at_.reset();
@@ -82,7 +85,7 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
           stored_.insert_or_assign(answer.checkpoint, *answer.outcome);
           coordinator_->stored(steady_now(), answer.checkpoint);
         } else {
-          coordinator_->store_failed(steady_now(), answer.checkpoint, answer.outcome.failure().message);
+          coordinator_->store_failed(steady_now(), answer.checkpoint, answer.outcome.failure());
         }
         carry_out();
       },
@@ -120,8 +123,8 @@ void checkpoint_coordinator_actor::schedule_wakeup() {
 }
 
 void checkpoint_coordinator_actor::carry_out(const trigger_decision& decision) {
-  collected_.try_emplace(decision.checkpoint, collected{steady_now()});
-  tell_tasks(take_snapshot{attempt_, decision.checkpoint, decision.stop});
+  collected_.try_emplace(decision.order.checkpoint, collected{steady_now()});
+  tell_tasks(take_snapshot{attempt_, decision.order, decision.stop});
 }
 
 void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
@@ -133,7 +136,8 @@ void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
   checkpoint.last = decision.last;
   if (store_) {
     tell(*this, store_,
-         store_checkpoint{attempt_, checkpoint, collected_.at(decision.checkpoint).operators});
+         store_checkpoint{attempt_, checkpoint, collected_.at(decision.checkpoint).operators,
+                          decision.keep_from});
     return;
   }
   stored_.insert_or_assign(decision.checkpoint, checkpoint);
@@ -146,6 +150,7 @@ void checkpoint_coordinator_actor::carry_out(const complete_decision& decision) 
   log_debug("checkpoint complete",
             {{"checkpoint", to_string(decision.checkpoint)},
              {"bytes", checkpoint.bytes},
+             {"new_bytes", checkpoint.new_bytes},
              {"ms", std::chrono::duration<double, std::milli>(took).count()}});
   if (decision.last) {
     last_checkpoint_ = decision.checkpoint;

@@ -64,20 +64,26 @@ class file_writer {
   std::uint64_t flushed_ = 0;
 };
 
-status write_all(file_writer& out, const std::string& job, store_draft& draft) {
+using blob_copier = std::function<status(const store_draft::put_blob&)>;
+
+status write_all(file_writer& out, const std::string& job, store_draft& draft,
+                 const blob_copier& copy_blobs) {
   byte_writer head;
   head.write(checkpoint_format_magic.data(), checkpoint_format_magic.size());
   head.write_raw(checkpoint_format_version);
   status done = out.append(head.view());
   byte_writer blobs;
   std::uint64_t count = 0;
+  const auto put = [&](std::string_view key, const value_seal&, std::string_view content) {
+    blobs.write_text(key);
+    blobs.write_raw(out.position());
+    ++count;
+    return out.append(content);
+  };
   if (done)
-    done = draft.write_blobs([&](std::string_view key, const value_seal&, std::string_view content) {
-      blobs.write_text(key);
-      blobs.write_raw(out.position());
-      ++count;
-      return out.append(content);
-    });
+    done = draft.write_blobs(put);
+  if (done)
+    done = copy_blobs(put);
   byte_writer index;
   index.write_text(job);
   index.write_raw(count);
@@ -100,14 +106,14 @@ status write_all(file_writer& out, const std::string& job, store_draft& draft) {
 } // namespace
 
 result<completed_checkpoint> write_checkpoint_file(const fs::path& path, const std::string& job,
-                                                   store_draft& draft) {
+                                                   store_draft& draft, const blob_copier& copy_blobs) {
   const fs::path unfinished = path.parent_path() / ("." + path.filename().string() + ".new");
   file_descriptor file(
       ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file.is_open())
     return write_error(unfinished, errno);
   file_writer out(unfinished, file);
-  status done = write_all(out, job, draft);
+  status done = write_all(out, job, draft, copy_blobs);
   if (done && ::fsync(file.number()) != 0)
     done = write_error(unfinished, errno);
   if (done && ::rename(unfinished.c_str(), path.c_str()) != 0)

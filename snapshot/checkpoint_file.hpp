@@ -15,8 +15,8 @@
 
 namespace weir::detail {
 
-/// One checkpoint as one file: the blobs, an index of where they are, the manifest. It does not change
-/// once it has its name.
+/// One checkpoint as one file: the blobs that were new with it, an index of where they are, the manifest.
+/// Its contents do not change once it has its name.
 ///
 /// Thread safety: one thread at a time.
 class checkpoint_file {
@@ -49,9 +49,12 @@ class checkpoint_file {
 };
 
 /// Writes a checkpoint to a file of another name, makes it durable, and then gives it its name.
+/// `copy_blobs` is called after the draft has written its blobs, and writes those of older files.
 ///
-/// Errors: capacity on a full disk, io, and those of reading the draft's parts. Nothing is left then.
-result<completed_checkpoint> write_checkpoint_file(const std::filesystem::path& path,
-                                                   const std::string& job, store_draft& draft);
+/// Errors: capacity on a full disk, io, those of reading the draft's parts, and of `copy_blobs`. Nothing is
+///         left then.
+result<completed_checkpoint>
+write_checkpoint_file(const std::filesystem::path& path, const std::string& job, store_draft& draft,
+                      const std::function<status(const store_draft::put_blob&)>& copy_blobs);
 
 } // namespace weir::detail

@@ -21,8 +21,9 @@ struct completed_checkpoint {
   epoch attempt;                    ///< of the job when it was taken
   std::int64_t completed_at_ms = 0; ///< Unix time
   std::uint32_t key_groups = 0;     ///< the job's number of key groups
-  std::uint64_t bytes = 0;          ///< stored for it
+  std::uint64_t bytes = 0;          ///< the contents of all blobs that belong to it
   bool last = false;                ///< taken after all input had ended
+  std::uint64_t new_bytes = 0;      ///< written for it, when it has just been stored; otherwise 0
 };
 
 /// Everything that a restore needs from one checkpoint.
@@ -36,6 +37,7 @@ struct checkpoint_contents {
 ///
 /// One process at a time owns the directory. The transaction that makes a checkpoint complete is the
 /// last one of it: it is there completely or not at all. Those past the retention count go with it.
+/// A checkpoint may share parts with older ones; such a part stays until the last one of them goes.
 ///
 /// Thread safety: one thread at a time.
 /// Errors:        in_use when another process owns the directory (the message names it), corrupt,
@@ -71,12 +73,15 @@ class checkpoint_store {
   /// older complete checkpoint where there is one. An id that is not there is invalid_setting.
   virtual result<checkpoint_contents> load(checkpoint_id id) = 0;
 
-  /// Stores a checkpoint durably, and deletes those beyond `config.retained`. Returns it as stored,
-  /// with `bytes` filled in. Its id must be above all that are there. `operators` are borrowed for
-  /// the call.
+  /// Stores a checkpoint durably, and deletes those that are beyond `config.retained` and below
+  /// `keep_from` (0: no limit). Returns it as stored, with `bytes` and `new_bytes` filled in. Its id must
+  /// be above all that are there. `operators` are borrowed for the call. A key group that is a delta takes
+  /// over what the checkpoint `operator_snapshot::base` holds of it; when that one is missing or damaged the
+  /// error is corrupt.
   virtual result<completed_checkpoint>
   store(completed_checkpoint checkpoint,
-        const std::vector<std::shared_ptr<const operator_snapshot>>& operators) = 0;
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
+        checkpoint_id keep_from = {}) = 0;
 
   /// Deletes all checkpoints. Attempts are counted on.
   virtual status clear() = 0;

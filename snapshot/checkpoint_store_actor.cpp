@@ -18,7 +18,7 @@ void checkpoint_store_actor::on_exit() {
 caf::behavior checkpoint_store_actor::make_behavior() {
   return {
       [this](const store_checkpoint& order) {
-        auto outcome = store_->store(order.checkpoint, *order.operators);
+        auto outcome = store_->store(order.checkpoint, *order.operators, order.keep_from);
         answer(checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome)});
       },
       [this](const prepare_attempt& order) { answer(prepare(order)); },

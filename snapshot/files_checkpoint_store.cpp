@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include <fcntl.h>
@@ -25,15 +27,22 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "checkpoint-";
+constexpr std::string_view blobs_prefix = "blobs-"; // of a file whose checkpoint retention has deleted
 constexpr std::string_view suffix = ".weir";
 constexpr std::size_t digits = 20;
 
-std::optional<checkpoint_id> id_of(const std::string& name) {
-  if (!name.starts_with(prefix) || !name.ends_with(suffix) ||
-      name.size() != prefix.size() + digits + suffix.size())
+std::string name_of(checkpoint_id id, std::string_view begin) {
+  std::string number = std::to_string(id.value);
+  number.insert(0, digits - number.size(), '0');
+  return std::string(begin) + number + std::string(suffix);
+}
+
+std::optional<checkpoint_id> id_of(const std::string& name, std::string_view begin) {
+  if (!name.starts_with(begin) || !name.ends_with(suffix) ||
+      name.size() != begin.size() + digits + suffix.size())
     return std::nullopt;
   std::uint64_t number = 0;
-  const char* first = name.data() + prefix.size();
+  const char* first = name.data() + begin.size();
   const auto [end, code] = std::from_chars(first, first + digits, number);
   if (code != std::errc{} || end != first + digits)
     return std::nullopt;
@@ -63,12 +72,37 @@ status sync(const fs::path& directory) {
   return {};
 }
 
+status remove_file(const fs::path& path) {
+  std::error_code code;
+  fs::remove(path, code);
+  if (code)
+    return error{errc::io, "cannot remove " + path.string() + ": " + code.message()};
+  return {};
+}
+
+status rename_file(const fs::path& from, const fs::path& to) {
+  std::error_code code;
+  fs::rename(from, to, code);
+  if (code)
+    return error{errc::io, "cannot rename " + from.string() + " to " + to.string() + ": " + code.message()};
+  return {};
+}
+
+/// The checkpoints whose files hold what a manifest refers to.
+void add_holders(const manifest& from, std::set<checkpoint_id>& into) {
+  for (const stored_operator& part : from.operators)
+    for (const stored_key_group& group : part.key_groups)
+      for (const blob_reference& blob : group.blobs)
+        into.insert(blob.key.checkpoint);
+}
+
 } // namespace
 
 result<bool> files_checkpoint_store::is_in(const fs::path& directory) {
   bool found = false;
   if (const status read = for_each_name(
-          directory, [&](const std::string& name) { found = found || id_of(name); });
+          directory,
+          [&](const std::string& name) { found = found || id_of(name, prefix) || id_of(name, blobs_prefix); });
       !read)
     return read.failure();
   return found;
@@ -101,15 +135,26 @@ files_checkpoint_store::open(directory_lock lock, const fs::path& directory, con
 }
 
 fs::path files_checkpoint_store::path_of(checkpoint_id id) const {
-  std::string number = std::to_string(id.value);
-  number.insert(0, digits - number.size(), '0');
-  return directory_ / (std::string(prefix) + number + std::string(suffix));
+  return directory_ / name_of(id, prefix);
+}
+
+fs::path files_checkpoint_store::blobs_path_of(checkpoint_id id) const {
+  return directory_ / name_of(id, blobs_prefix);
+}
+
+fs::path files_checkpoint_store::holder_of(checkpoint_id id) const {
+  std::error_code ignored;
+  return fs::exists(path_of(id), ignored) ? path_of(id) : blobs_path_of(id);
 }
 
 result<std::vector<checkpoint_id>> files_checkpoint_store::ids() const {
+  return ids_of(prefix);
+}
+
+result<std::vector<checkpoint_id>> files_checkpoint_store::ids_of(std::string_view begin) const {
   std::vector<checkpoint_id> found;
   const status read = for_each_name(directory_, [&](const std::string& name) {
-    if (const auto id = id_of(name))
+    if (const auto id = id_of(name, begin))
       found.push_back(*id);
   });
   if (!read)
@@ -179,17 +224,49 @@ result<std::vector<completed_checkpoint>> files_checkpoint_store::list() {
   return found;
 }
 
+class files_checkpoint_store::older_files {
+ public:
+  explicit older_files(const files_checkpoint_store& store) : store_(store) {}
+
+  result<bytes> read_blob(const blob_reference& blob) {
+    const checkpoint_id id = blob.key.checkpoint;
+    const fs::path path = store_.holder_of(id);
+    std::error_code ignored;
+    if (!fs::exists(path, ignored))
+      return missing(id);
+    auto found = files_.find(id);
+    if (found == files_.end())
+      found = files_.emplace(id, checkpoint_file::open(path)).first;
+    if (!found->second)
+      return found->second.failure();
+    auto content = found->second->read_blob(blob);
+    return content ? std::move(content) : in_context("in " + path.string(), std::move(content.failure()));
+  }
+
+  error missing(checkpoint_id id) const {
+    return {errc::corrupt, "it should be in " + name_of(id, prefix) + " or " + name_of(id, blobs_prefix) +
+                               ", and neither is there"};
+  }
+
+ private:
+  const files_checkpoint_store& store_;
+  std::map<checkpoint_id, result<checkpoint_file>> files_;
+};
+
+result<checkpoint_contents> files_checkpoint_store::read(checkpoint_id id) const {
+  const auto file = checkpoint_file::open(path_of(id));
+  if (!file)
+    return file.failure();
+  older_files others(*this);
+  auto contents = read_contents(file->content(), [&](const blob_reference& blob) {
+    return blob.key.checkpoint == id ? file->read_blob(blob) : others.read_blob(blob);
+  });
+  if (!contents)
+    return in_context(path_of(id).string() + " is damaged", std::move(contents.failure()));
+  return contents;
+}
+
 result<checkpoint_contents> files_checkpoint_store::load(checkpoint_id id) {
-  const auto read = [this](checkpoint_id which) -> result<checkpoint_contents> {
-    const auto file = checkpoint_file::open(path_of(which));
-    if (!file)
-      return file.failure();
-    auto contents = read_contents(file->content(),
-                                  [&](const blob_reference& blob) { return file->read_blob(blob); });
-    if (!contents)
-      return in_context(path_of(which).string() + " is damaged", std::move(contents.failure()));
-    return contents;
-  };
   const auto known = ids();
   if (!known)
     return known.failure();
@@ -207,7 +284,7 @@ result<checkpoint_contents> files_checkpoint_store::load(checkpoint_id id) {
 
 result<completed_checkpoint> files_checkpoint_store::store(
     completed_checkpoint checkpoint,
-    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators, checkpoint_id keep_from) {
   const std::string what = "checkpoint " + to_string(checkpoint.id) + " could not be stored";
   const auto known = ids();
   if (!known)
@@ -215,48 +292,104 @@ result<completed_checkpoint> files_checkpoint_store::store(
   if (!known->empty() && checkpoint.id <= known->back())
     return error{errc::checkpoint, what + ": its number must be above " + to_string(known->back()) +
                                        ", that of the newest in " + directory_.string()};
-  auto draft = store_draft::make(checkpoint, operators);
+  const auto read_manifest = [this](checkpoint_id base) -> result<manifest> {
+    std::error_code ignored;
+    if (!fs::exists(path_of(base), ignored))
+      return error{errc::corrupt, path_of(base).string() + " is not there"};
+    const auto file = checkpoint_file::open(path_of(base));
+    if (!file)
+      return file.failure();
+    return file->content();
+  };
+  auto draft = store_draft::make(checkpoint, operators, read_manifest);
   if (!draft)
     return in_context(what, std::move(draft.failure()));
-  auto written = write_checkpoint_file(path_of(checkpoint.id), job_, *draft);
+  auto written =
+      write_checkpoint_file(path_of(checkpoint.id), job_, *draft, [&](const store_draft::put_blob& put) {
+        return copy_from_sparse_files(*draft, put);
+      });
   if (!written)
     return in_context(what, std::move(written.failure()));
-  expire();
+  expire(keep_from);
   return written;
 }
 
-// The new checkpoint is complete, so that failing to delete an old one is no failure of it.
-void files_checkpoint_store::expire() {
-  const auto known = ids();
-  if (!known) {
-    log_warning("old checkpoints are left", {{"problem", known.failure().message}});
-    return;
+// Otherwise a file would stay for a few bytes of it, and the directory would grow without end.
+status files_checkpoint_store::copy_from_sparse_files(store_draft& draft,
+                                                      const store_draft::put_blob& put) const {
+  older_files others(*this);
+  std::map<checkpoint_id, std::uint64_t> referred;
+  status done = draft.check_inherited([&](const blob_reference& blob) -> status {
+    std::error_code code;
+    if (!fs::exists(holder_of(blob.key.checkpoint), code))
+      return others.missing(blob.key.checkpoint);
+    referred[blob.key.checkpoint] += blob.bytes;
+    return {};
+  });
+  if (!done)
+    return done;
+  std::set<checkpoint_id> sparse;
+  for (const auto& [id, size] : referred) {
+    std::error_code code;
+    const auto whole = fs::file_size(holder_of(id), code);
+    if (!code && size < whole / 2)
+      sparse.insert(id);
   }
-  std::uint32_t kept = 0;
-  for (auto id = known->rbegin(); id != known->rend(); ++id) {
-    if (kept < retained_) {
-      kept += checkpoint_file::open(path_of(*id)).has_value();
-      continue;
-    }
-    if (const status removed = remove(*id); !removed)
-      log_warning("an old checkpoint is left", {{"problem", removed.failure().message}});
-  }
+  return draft.copy_inherited(
+      sparse, [&](const blob_reference& blob) { return others.read_blob(blob); }, put);
 }
 
-status files_checkpoint_store::remove(checkpoint_id id) {
-  std::error_code code;
-  fs::remove(path_of(id), code);
-  if (code)
-    return error{errc::io, "cannot remove " + path_of(id).string() + ": " + code.message()};
-  return {};
+// The new checkpoint is complete, so that failing to delete an old one is no failure of it.
+void files_checkpoint_store::expire(checkpoint_id keep_from) {
+  if (const status done = expire_or_fail(keep_from); !done)
+    log_warning("old checkpoints are left", {{"problem", done.failure().message}});
+}
+
+status files_checkpoint_store::expire_or_fail(checkpoint_id keep_from) {
+  const auto known = ids();
+  const auto holders = ids_of(blobs_prefix);
+  if (!known || !holders)
+    return known ? holders.failure() : known.failure();
+  std::set<checkpoint_id> needed;
+  std::vector<checkpoint_id> expired;
+  bool all_are_readable = true;
+  std::uint32_t kept = 0;
+  for (auto id = known->rbegin(); id != known->rend(); ++id) {
+    if (kept >= retained_ && (keep_from == checkpoint_id{} || *id < keep_from)) {
+      expired.push_back(*id);
+      continue;
+    }
+    const auto file = checkpoint_file::open(path_of(*id));
+    if (file)
+      add_holders(file->content(), needed);
+    kept += file.has_value();
+    all_are_readable = all_are_readable && file.has_value();
+  }
+  const auto is_needed = [&](checkpoint_id id) { return !all_are_readable || needed.contains(id); };
+  status done;
+  const auto keep_first = [&](status outcome) {
+    if (done && !outcome)
+      done = std::move(outcome);
+  };
+  for (const checkpoint_id id : expired)
+    keep_first(is_needed(id) ? rename_file(path_of(id), blobs_path_of(id)) : remove_file(path_of(id)));
+  for (const checkpoint_id id : *holders)
+    if (!is_needed(id))
+      keep_first(remove_file(blobs_path_of(id)));
+  return done;
 }
 
 status files_checkpoint_store::clear() {
   const auto known = ids();
-  if (!known)
-    return known.failure();
-  for (const checkpoint_id id : *known)
-    if (status removed = remove(id); !removed)
+  const auto holders = ids_of(blobs_prefix);
+  if (!known || !holders)
+    return known ? holders.failure() : known.failure();
+  // The newest first: what is left when this is interrupted needs nothing that is gone.
+  for (auto id = known->rbegin(); id != known->rend(); ++id)
+    if (status removed = remove_file(path_of(*id)); !removed)
+      return removed;
+  for (const checkpoint_id id : *holders)
+    if (status removed = remove_file(blobs_path_of(id)); !removed)
       return removed;
   return sync(directory_);
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <weir/snapshot/checkpoint_file.hpp>
@@ -12,7 +13,8 @@
 
 namespace weir::detail {
 
-/// The checkpoint_store in which every checkpoint is a file of its own, checkpoint-<number>.weir.
+/// The checkpoint_store in which every checkpoint is a file of its own, checkpoint-<number>.weir. A file
+/// that is only kept because newer ones refer to its blobs is named blobs-<number>.weir.
 ///
 /// Errors: as checkpoint_store.
 class files_checkpoint_store final : public checkpoint_store {
@@ -30,7 +32,8 @@ class files_checkpoint_store final : public checkpoint_store {
   result<checkpoint_contents> load(checkpoint_id id) override;
   result<completed_checkpoint>
   store(completed_checkpoint checkpoint,
-        const std::vector<std::shared_ptr<const operator_snapshot>>& operators) override;
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
+        checkpoint_id keep_from) override;
   status clear() override;
 
  private:
@@ -39,12 +42,20 @@ class files_checkpoint_store final : public checkpoint_store {
       : lock_(std::move(lock)), directory_(std::move(directory)), job_(std::move(job)),
         retained_(retained == 0 ? 1 : retained) {}
 
+  /// Files that are opened as blobs in them are asked for.
+  class older_files;
+
   std::filesystem::path path_of(checkpoint_id id) const;
+  std::filesystem::path blobs_path_of(checkpoint_id id) const;
+  std::filesystem::path holder_of(checkpoint_id id) const;
   result<std::vector<checkpoint_id>> ids() const;
+  result<std::vector<checkpoint_id>> ids_of(std::string_view prefix) const;
+  result<checkpoint_contents> read(checkpoint_id id) const;
+  status copy_from_sparse_files(store_draft& draft, const store_draft::put_blob& put) const;
   result<epoch> read_attempt() const;
   status write_attempt(epoch attempt);
-  status remove(checkpoint_id id);
-  void expire();
+  void expire(checkpoint_id keep_from);
+  status expire_or_fail(checkpoint_id keep_from);
 
   directory_lock lock_;
   std::filesystem::path directory_;

@@ -140,8 +140,8 @@ error lmdb_checkpoint_store::damaged(checkpoint_id id, error cause, store_reader
 
 result<completed_checkpoint> lmdb_checkpoint_store::store(
     completed_checkpoint checkpoint,
-    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
-  auto stored = write(checkpoint, operators);
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators, checkpoint_id keep_from) {
+  auto stored = write(checkpoint, operators, keep_from);
   if (!stored)
     return in_context("checkpoint " + to_string(checkpoint.id) + " could not be stored",
                       std::move(stored.failure()));
@@ -150,8 +150,9 @@ result<completed_checkpoint> lmdb_checkpoint_store::store(
 
 result<completed_checkpoint> lmdb_checkpoint_store::write(
     const completed_checkpoint& checkpoint,
-    const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
-  auto draft = store_draft::make(checkpoint, operators);
+    const std::vector<std::shared_ptr<const operator_snapshot>>& operators, checkpoint_id keep_from) {
+  auto draft = store_draft::make(checkpoint, operators,
+                                 [this](checkpoint_id base) { return read_manifest(base); });
   if (!draft)
     return draft.failure();
   if (const status fits = check_number(checkpoint.id); !fits)
@@ -191,10 +192,19 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
     transaction.emplace(std::move(*begun));
   }
   if (done)
+    done = draft->check_inherited([&](const blob_reference& blob) -> status {
+      const auto value = transaction->read(opened_->blobs(), blob.key.encoded());
+      if (!value)
+        return value.failure();
+      if (!*value || (*value)->size() != seal_size + blob.bytes)
+        return error{errc::corrupt, *value ? "it has another length than it had" : "it is missing"};
+      return {};
+    });
+  if (done)
     done = transaction->write(opened_->checkpoints(), checkpoint_key(checkpoint.id),
                               sealed(encode_manifest(draft->content())));
   if (done)
-    done = expire_checkpoints(*transaction, *opened_, retained_);
+    done = expire_checkpoints(*transaction, *opened_, retained_, keep_from);
   if (done)
     done = transaction->commit();
   transaction.reset();
@@ -204,6 +214,13 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
     return done.failure();
   }
   return draft->content().checkpoint;
+}
+
+result<manifest> lmdb_checkpoint_store::read_manifest(checkpoint_id id) {
+  auto transaction = begin_read();
+  if (!transaction)
+    return transaction.failure();
+  return store_reader{*transaction, *opened_}.read_manifest(id);
 }
 
 status lmdb_checkpoint_store::check_number(checkpoint_id id) {
@@ -223,7 +240,7 @@ status lmdb_checkpoint_store::check_number(checkpoint_id id) {
 // What no manifest refers to would go with the next checkpoint, but on a full disk there may be none.
 void lmdb_checkpoint_store::drop_unfinished() {
   auto transaction = begin_write();
-  status done = transaction ? expire_checkpoints(*transaction, *opened_, retained_)
+  status done = transaction ? erase_unneeded_blobs(*transaction, *opened_)
                             : status{transaction.failure()};
   if (done)
     done = transaction->commit();

@@ -29,7 +29,8 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   result<checkpoint_contents> load(checkpoint_id id) override;
   result<completed_checkpoint>
   store(completed_checkpoint checkpoint,
-        const std::vector<std::shared_ptr<const operator_snapshot>>& operators) override;
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
+        checkpoint_id keep_from) override;
   status clear() override;
 
  private:
@@ -43,12 +44,13 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   status ensure_open();
   result<epoch> count_attempt(epoch at_least, bool count_on);
   status check_number(checkpoint_id id);
+  result<manifest> read_manifest(checkpoint_id id);
   void drop_unfinished();
   error damaged(checkpoint_id id, error cause, store_reader& reader,
                 const std::vector<checkpoint_id>& ids) const;
   result<completed_checkpoint>
   write(const completed_checkpoint& checkpoint,
-        const std::vector<std::shared_ptr<const operator_snapshot>>& operators);
+        const std::vector<std::shared_ptr<const operator_snapshot>>& operators, checkpoint_id keep_from);
 
   directory_lock lock_;
   lmdb_file file_;

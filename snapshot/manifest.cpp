@@ -11,7 +11,6 @@ struct unknown_part : std::runtime_error {
 };
 
 void write_reference(byte_writer& out, const blob_reference& blob) {
-  out.write_raw(std::uint64_t{1});
   out.write_raw(blob.key.checkpoint.value);
   out.write_raw(blob.key.operator_hash);
   out.write_raw(static_cast<std::uint8_t>(blob.key.kind));
@@ -20,12 +19,7 @@ void write_reference(byte_writer& out, const blob_reference& blob) {
   out.write_raw(blob.checksum);
 }
 
-blob_reference read_reference(byte_reader& in, blob_kind expected, const std::string& user) {
-  const std::size_t count = in.read_size();
-  if (count > 1)
-    throw unknown_part(user + " consists of " + std::to_string(count) + " blobs");
-  if (count == 0)
-    throw malformed_bytes(user + " has no blob");
+blob_reference read_reference(byte_reader& in) {
   blob_reference blob;
   blob.key.checkpoint = checkpoint_id{in.read_raw<std::uint64_t>()};
   blob.key.operator_hash = in.read_raw<std::uint64_t>();
@@ -33,9 +27,36 @@ blob_reference read_reference(byte_reader& in, blob_kind expected, const std::st
   blob.key.index = in.read_raw<std::uint64_t>();
   blob.bytes = in.read_raw<std::uint64_t>();
   blob.checksum = in.read_raw<std::uint64_t>();
-  if (blob.key.kind != expected)
+  return blob;
+}
+
+blob_reference read_list_reference(byte_reader& in, const std::string& user) {
+  const std::size_t count = in.read_size();
+  if (count > 1)
+    throw unknown_part(user + " consists of " + std::to_string(count) + " blobs");
+  if (count == 0)
+    throw malformed_bytes(user + " has no blob");
+  const blob_reference blob = read_reference(in);
+  if (blob.key.kind != blob_kind::list)
     throw unknown_part(user + " is stored as " + to_string(blob.key.kind));
   return blob;
+}
+
+std::vector<blob_reference> read_chain(byte_reader& in, key_group group, const std::string& user) {
+  std::vector<blob_reference> blobs;
+  for (std::size_t left = in.read_size(); left > 0; --left) {
+    const blob_reference& blob = blobs.emplace_back(read_reference(in));
+    const std::size_t position = blobs.size() - 1;
+    if (blob.key.kind != blob_kind::key_group && blob.key.kind != blob_kind::key_group_delta)
+      throw unknown_part(user + " is stored as " + to_string(blob.key.kind));
+    if (blob.key.kind == blob_kind::key_group && position != 0)
+      throw malformed_bytes(user + " begins anew after " + std::to_string(position) + " blobs");
+    if (blob.key.index != (std::uint64_t{group.value} << 32 | position))
+      throw malformed_bytes(user + " has the blob of another place as number " + std::to_string(position));
+  }
+  if (blobs.empty())
+    throw malformed_bytes(user + " has no blob");
+  return blobs;
 }
 
 bool read_flag(byte_reader& in) {
@@ -70,7 +91,9 @@ void write_operator(byte_writer& out, const stored_operator& from) {
   for (const stored_key_group& group : from.key_groups) {
     out.write_raw(group.group.value);
     out.write_raw(group.entries);
-    write_reference(out, group.blob);
+    out.write_raw(std::uint64_t{group.blobs.size()});
+    for (const blob_reference& blob : group.blobs)
+      write_reference(out, blob);
   }
   out.write_raw(std::uint64_t{from.lists.size()});
   for (const stored_list& list : from.lists) {
@@ -78,6 +101,7 @@ void write_operator(byte_writer& out, const stored_operator& from) {
     out.write_raw(static_cast<std::uint8_t>(list.mode));
     out.write_text(list.type);
     out.write_raw(list.items);
+    out.write_raw(std::uint64_t{1});
     write_reference(out, list.blob);
   }
   out.write_raw(std::uint64_t{0});
@@ -103,8 +127,7 @@ stored_operator read_operator(byte_reader& in) {
     stored_key_group& group = into.key_groups.emplace_back();
     group.group = key_group{in.read_raw<std::uint32_t>()};
     group.entries = in.read_raw<std::uint64_t>();
-    group.blob = read_reference(in, blob_kind::key_group,
-                                "key group " + to_string(group.group) + of_operator);
+    group.blobs = read_chain(in, group.group, "key group " + to_string(group.group) + of_operator);
   }
   for (std::size_t left = in.read_size(); left > 0; --left) {
     stored_list& list = into.lists.emplace_back();
@@ -112,8 +135,7 @@ stored_operator read_operator(byte_reader& in) {
     list.mode = read_redistribution(in);
     list.type = in.read_text();
     list.items = in.read_raw<std::uint64_t>();
-    list.blob =
-        read_reference(in, blob_kind::list, "list state \"" + list.name + "\"" + of_operator);
+    list.blob = read_list_reference(in, "list state \"" + list.name + "\"" + of_operator);
   }
   if (in.read_size() > 0)
     throw unknown_part(to_string(static_cast<blob_kind>(in.read_raw<std::uint8_t>())) +

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +20,13 @@ struct blob_reference {
   std::uint64_t checksum = 0;
 };
 
+/// Reads and verifies the content of a blob.
+using blob_function = std::function<result<bytes>(const blob_reference&)>;
+
 struct stored_key_group {
   key_group group;
   std::uint64_t entries = 0;
-  blob_reference blob;
+  std::vector<blob_reference> blobs; ///< everything, then the deltas since; at least one
 };
 
 struct stored_list {

@@ -10,6 +10,7 @@
 #include <weir/base/ids.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 #include <weir/state/operator_snapshot.hpp>
+#include <weir/state/snapshot_order.hpp>
 
 /// \file
 /// The messages about checkpoints. Every one carries the epoch of the attempt it belongs to: what
@@ -24,7 +25,7 @@ using operator_snapshots = std::vector<std::shared_ptr<const operator_snapshot>>
 /// Take part in this checkpoint: a source snapshots and sends the barrier; `stop`: and reads no more.
 struct take_snapshot {
   epoch attempt;
-  checkpoint_id checkpoint;
+  snapshot_order order;
   bool stop = false;
 };
 
@@ -59,12 +60,13 @@ struct completion_handled {
 
 // supervisor -> coordinator
 
-/// A new attempt: these are its tasks, and the highest checkpoint ever stored. Nothing is triggered
-/// before start_checkpoints.
+/// A new attempt: these are its tasks, the highest checkpoint ever stored, and the one that the tasks
+/// start from (0: from the beginning). Nothing is triggered before start_checkpoints.
 struct coordinate_attempt {
   epoch attempt;
   std::vector<caf::actor> tasks;
   checkpoint_id highest;
+  checkpoint_id restored;
 };
 
 /// All tasks run: take checkpoints at the configured interval.
@@ -117,11 +119,13 @@ struct checkpoints_failed {
 
 // coordinator, supervisor -> store
 
-/// Store a checkpoint; answered by checkpoint_stored to the sender.
+/// Store a checkpoint, and keep those from `keep_from` on (0: no more than are retained anyway); answered
+/// by checkpoint_stored to the sender.
 struct store_checkpoint {
   epoch attempt;
   completed_checkpoint checkpoint;
   std::shared_ptr<const operator_snapshots> operators;
+  checkpoint_id keep_from;
 };
 
 /// Begin an attempt after `failed`, from the last checkpoint that `failed` completed, or from

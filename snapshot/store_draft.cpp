@@ -19,16 +19,25 @@ bytes encode_list(const list_snapshot& list) {
   return std::move(out).take();
 }
 
+std::string inherited_name(const stored_operator& owner, const stored_key_group& group,
+                           const blob_reference& blob) {
+  return "key group " + to_string(group.group) + " of operator " + in_quotes(owner.uid) +
+         ", the part from checkpoint " + to_string(blob.key.checkpoint);
+}
+
 } // namespace
 
 result<store_draft>
 store_draft::make(const completed_checkpoint& checkpoint,
-                  const std::vector<std::shared_ptr<const operator_snapshot>>& operators) {
+                  const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
+                  const manifest_function& read_manifest) {
   store_draft draft;
   draft.manifest_.checkpoint = checkpoint;
-  draft.manifest_.checkpoint.bytes = 0;
-  for (const auto& snapshot : operators)
+  draft.manifest_.checkpoint.bytes = draft.manifest_.checkpoint.new_bytes = 0;
+  for (const auto& snapshot : operators) {
     draft.add(*snapshot);
+    draft.read_base(*snapshot, read_manifest);
+  }
   if (const status sorted = draft.sort_parts(); !sorted)
     return sorted.failure();
   return draft;
@@ -47,11 +56,27 @@ void store_draft::add(const operator_snapshot& from) {
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
   for (const key_group_snapshot& group : from.key_groups)
-    parts_.push_back({key_group_blob(id, from.uid, group.group), owner, &group, nullptr,
+    parts_.push_back({key_group_blob(id, from.uid, group.group), owner, &group, nullptr, from.base,
                       "key group " + to_string(group.group) + of_operator});
   for (std::uint32_t i = 0; i < from.lists.size(); ++i)
-    parts_.push_back({list_blob(id, from.uid, from.instance, i), owner, nullptr, &from.lists[i],
+    parts_.push_back({list_blob(id, from.uid, from.instance, i), owner, nullptr, &from.lists[i], {},
                       "list state " + in_quotes(from.lists[i].name) + of_operator});
+}
+
+// Whether a group is a delta is not always known before it is read; that its base cannot be used matters
+// only if it is.
+void store_draft::read_base(const operator_snapshot& snapshot, const manifest_function& read_manifest) {
+  const auto may_be_delta = [](const key_group_snapshot& group) { return group.is_delta || group.source; };
+  if (snapshot.base == checkpoint_id{} || bases_.contains(snapshot.base) ||
+      std::none_of(snapshot.key_groups.begin(), snapshot.key_groups.end(), may_be_delta))
+    return;
+  auto made = std::make_unique<delta_base>(delta_base{read_manifest(snapshot.base), {}});
+  delta_base& read = *bases_.emplace(snapshot.base, std::move(made)).first->second;
+  if (!read.content)
+    return;
+  for (const stored_operator& one : read.content->operators)
+    for (const stored_key_group& group : one.key_groups)
+      read.groups[{one.uid, group.group}] = &group;
 }
 
 status store_draft::sort_parts() {
@@ -72,6 +97,29 @@ status store_draft::write_blobs(const put_blob& put) {
   return {};
 }
 
+result<std::vector<blob_reference>> store_draft::inherited(const part& by) const {
+  const auto unusable = [&](errc code, const std::string& why) {
+    return error{code, by.name + " was written as what has changed since checkpoint " + to_string(by.base) +
+                           ", and that checkpoint cannot be added to: " + why};
+  };
+  const auto found = bases_.find(by.base);
+  if (found == bases_.end())
+    return unusable(errc::checkpoint, "it is none");
+  const delta_base& from = *found->second;
+  if (!from.content) {
+    const error& why = from.content.failure();
+    const bool may_pass = why.code == errc::io || why.code == errc::capacity;
+    return unusable(may_pass ? why.code : errc::corrupt, why.message);
+  }
+  const stored_operator& into = manifest_.operators[by.owner];
+  for (const stored_operator& one : from.content->operators)
+    if (one.uid == into.uid && !one.key_groups.empty() &&
+        (one.key_type != into.key_type || one.keyed_states != into.keyed_states))
+      return unusable(errc::checkpoint, "it has other keyed states");
+  const auto group = from.groups.find({into.uid, by.group->group});
+  return group == from.groups.end() ? std::vector<blob_reference>{} : group->second->blobs;
+}
+
 status store_draft::write_group(const part& from, const put_blob& put) {
   key_group_snapshot read_now;
   const key_group_snapshot* group = from.group;
@@ -81,19 +129,34 @@ status store_draft::write_group(const part& from, const put_blob& put) {
       return in_context(from.name, std::move(read.failure()));
     read_now = std::move(*read);
     group = &read_now;
-    if (group->entries == 0)
-      return {};
   }
-  const auto stored = write_blob(from, group->data, put);
-  if (!stored)
-    return stored.failure();
-  manifest_.operators[from.owner].key_groups.push_back({group->group, group->entries, *stored});
+  stored_key_group into{group->group, group->entries, {}};
+  blob_key key = from.key;
+  if (group->is_delta) {
+    auto before = inherited(from);
+    if (!before)
+      return std::move(before.failure());
+    into.blobs = std::move(*before);
+    key.kind = blob_kind::key_group_delta;
+    key.index |= into.blobs.size();
+  }
+  if (group->entries == 0 || (group->is_delta && group->data.empty() && into.blobs.empty()))
+    return {};
+  for (const blob_reference& blob : into.blobs)
+    manifest_.checkpoint.bytes += blob.bytes;
+  if (!group->is_delta || !group->data.empty()) {
+    const auto stored = write_blob(from, key, group->data, put);
+    if (!stored)
+      return stored.failure();
+    into.blobs.push_back(*stored);
+  }
+  manifest_.operators[from.owner].key_groups.push_back(std::move(into));
   return {};
 }
 
 status store_draft::write_list(const part& from, const put_blob& put) {
   const list_snapshot& list = *from.list;
-  const auto stored = write_blob(from, encode_list(list), put);
+  const auto stored = write_blob(from, from.key, encode_list(list), put);
   if (!stored)
     return stored.failure();
   manifest_.operators[from.owner].lists.push_back(
@@ -101,18 +164,47 @@ status store_draft::write_list(const part& from, const put_blob& put) {
   return {};
 }
 
-result<blob_reference> store_draft::write_blob(const part& from, std::string_view content,
-                                               const put_blob& put) {
+result<blob_reference> store_draft::write_blob(const part& from, const blob_key& key,
+                                               std::string_view content, const put_blob& put) {
   if (content.size() > largest_blob)
     return error{errc::capacity,
                  from.name + " has " + std::to_string(content.size()) + " bytes, and at most " +
                      std::to_string(largest_blob) +
                      " can be stored as one; a larger number of key groups makes each smaller"};
   const value_seal seal = seal_of(content);
-  if (status done = put(from.key.encoded(), seal, content); !done)
+  if (status done = put(key.encoded(), seal, content); !done)
     return std::move(done.failure());
   manifest_.checkpoint.bytes += content.size();
-  return blob_reference{from.key, seal.size, seal.checksum};
+  manifest_.checkpoint.new_bytes += content.size();
+  return blob_reference{key, seal.size, seal.checksum};
+}
+
+status store_draft::check_inherited(const std::function<status(const blob_reference&)>& check) const {
+  for (const stored_operator& owner : manifest_.operators)
+    for (const stored_key_group& group : owner.key_groups)
+      for (const blob_reference& blob : group.blobs)
+        if (blob.key.checkpoint != manifest_.checkpoint.id)
+          if (status done = check(blob); !done)
+            return in_context(inherited_name(owner, group, blob), std::move(done.failure()));
+  return {};
+}
+
+status store_draft::copy_inherited(const std::set<checkpoint_id>& from, const blob_function& read,
+                                   const put_blob& put) {
+  for (stored_operator& owner : manifest_.operators)
+    for (stored_key_group& group : owner.key_groups)
+      for (blob_reference& blob : group.blobs) {
+        if (!from.contains(blob.key.checkpoint))
+          continue;
+        auto content = read(blob);
+        if (!content)
+          return in_context(inherited_name(owner, group, blob), std::move(content.failure()));
+        blob.key.checkpoint = manifest_.checkpoint.id;
+        if (status done = put(blob.key.encoded(), {blob.bytes, blob.checksum}, *content); !done)
+          return done;
+        manifest_.checkpoint.new_bytes += blob.bytes;
+      }
+  return {};
 }
 
 } // namespace weir::detail

@@ -63,7 +63,13 @@ std::string blob_key::encoded() const {
 }
 
 blob_key key_group_blob(checkpoint_id checkpoint, std::string_view uid, key_group group) {
-  return {checkpoint, hash_bytes(uid.data(), uid.size()), blob_kind::key_group, group.value};
+  return {checkpoint, hash_bytes(uid.data(), uid.size()), blob_kind::key_group,
+          std::uint64_t{group.value} << 32};
+}
+
+blob_key delta_blob(checkpoint_id checkpoint, std::string_view uid, key_group group, std::uint32_t position) {
+  return {checkpoint, hash_bytes(uid.data(), uid.size()), blob_kind::key_group_delta,
+          std::uint64_t{group.value} << 32 | position};
 }
 
 blob_key list_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,

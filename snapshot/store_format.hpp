@@ -12,7 +12,7 @@
 /// The small parts of the format in docs/format/checkpoint.md: sealed values and keys.
 namespace weir::detail {
 
-inline constexpr std::uint32_t checkpoint_format_version = 2;
+inline constexpr std::uint32_t checkpoint_format_version = 3;
 inline constexpr std::string_view checkpoint_format_magic = "WEIRCKPT";
 
 /// What a sealed value has before its content.
@@ -32,7 +32,7 @@ result<std::string_view> unsealed(std::string_view value);
 enum class blob_kind : std::uint8_t {
   key_group = 1,       ///< keyed state of one operator in one key group
   list = 2,            ///< one list state of one operator instance
-  key_group_delta = 3, ///< reserved
+  key_group_delta = 3, ///< what has changed in it
   broadcast_state = 4, ///< reserved
   timers = 5,          ///< reserved
   channel_batches = 6, ///< reserved
@@ -51,6 +51,9 @@ struct blob_key {
 };
 
 blob_key key_group_blob(checkpoint_id checkpoint, std::string_view uid, key_group group);
+
+/// `position` is that among the references of the key group.
+blob_key delta_blob(checkpoint_id checkpoint, std::string_view uid, key_group group, std::uint32_t position);
 blob_key list_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,
                    std::uint32_t position);
 

@@ -90,6 +90,32 @@ result<bytes> store_reader::read_blob(const blob_reference& blob) {
 
 namespace {
 
+result<key_group_snapshot> read_group(const stored_key_group& from, const blob_function& read_blob,
+                                      const std::string& name) {
+  key_group_snapshot into;
+  into.group = from.group;
+  into.entries = from.entries;
+  std::size_t size = 0;
+  for (const blob_reference& blob : from.blobs)
+    size += blob.bytes;
+  for (const blob_reference& blob : from.blobs) {
+    const bool is_delta = blob.key.kind == blob_kind::key_group_delta;
+    into.chain.deltas += is_delta;
+    (is_delta ? into.chain.delta_bytes : into.chain.base_bytes) += blob.bytes;
+    auto data = read_blob(blob);
+    if (!data)
+      return in_context(is_delta ? name + ", delta " + std::to_string(into.chain.deltas) : name,
+                        data.failure());
+    if (into.data.empty()) {
+      into.data = std::move(*data);
+      into.data.reserve(size);
+    } else {
+      into.data += *data;
+    }
+  }
+  return into;
+}
+
 result<operator_snapshot> read_operator(const stored_operator& from, const blob_function& read_blob) {
   const std::string of_operator =
       " of operator " + in_quotes(from.uid) + ", instance " + std::to_string(from.instance);
@@ -102,10 +128,10 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
   for (const stored_key_group& group : from.key_groups) {
-    auto data = read_blob(group.blob);
-    if (!data)
-      return in_context("key group " + to_string(group.group) + of_operator, data.failure());
-    into.key_groups.push_back({group.group, group.entries, std::move(*data), nullptr});
+    auto restored = read_group(group, read_blob, "key group " + to_string(group.group) + of_operator);
+    if (!restored)
+      return restored.failure();
+    into.key_groups.push_back(std::move(*restored));
   }
   for (const stored_list& list : from.lists) {
     const auto data = read_blob(list.blob);

@@ -1,15 +1,11 @@
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include <weir/snapshot/manifest.hpp>
 #include <weir/snapshot/store_file.hpp>
 
 namespace weir::detail {
-
-/// Reads and verifies the content of a blob.
-using blob_function = std::function<result<bytes>(const blob_reference&)>;
 
 /// Puts a checkpoint together. The errors name the part.
 result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob);

@@ -1,6 +1,7 @@
 #include <weir/snapshot/store_retention.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ status erase_where(lmdb_transaction& transaction, lmdb_database database, Predic
 void add_keys(const manifest& from, std::vector<std::string>& needed) {
   for (const stored_operator& part : from.operators) {
     for (const stored_key_group& group : part.key_groups)
-      needed.push_back(group.blob.key.encoded());
+      for (const blob_reference& blob : group.blobs)
+        needed.push_back(blob.key.encoded());
     for (const stored_list& list : part.lists)
       needed.push_back(list.blob.key.encoded());
   }
@@ -38,20 +40,23 @@ void add_keys(const manifest& from, std::vector<std::string>& needed) {
 } // namespace
 
 status expire_checkpoints(lmdb_transaction& transaction, const store_file& file,
-                          std::uint32_t retained) {
+                          std::uint32_t retained, checkpoint_id keep_from) {
   store_reader reader{transaction, file};
   const auto ids = reader.ids();
   if (!ids)
     return ids.failure();
   std::vector<std::string> needed;
   bool all_are_readable = true;
-  checkpoint_id oldest_kept{};
+  checkpoint_id newest_expired{};
   std::uint32_t kept = 0;
-  for (auto id = ids->rbegin(); id != ids->rend() && kept < retained; ++id) {
+  for (auto id = ids->rbegin(); id != ids->rend(); ++id) {
+    if (kept >= retained && (keep_from == checkpoint_id{} || *id < keep_from)) {
+      newest_expired = *id;
+      break;
+    }
     if (const auto found = reader.read_manifest(*id)) {
       add_keys(*found, needed);
-      if (++kept == retained)
-        oldest_kept = *id;
+      ++kept;
     } else {
       all_are_readable = false;
       log_warning(
@@ -60,16 +65,21 @@ status expire_checkpoints(lmdb_transaction& transaction, const store_file& file,
     }
   }
   const auto is_expired = [&](std::string_view key) {
-    return checkpoint_of_key(key) < oldest_kept;
+    return checkpoint_of_key(key) <= newest_expired;
   };
-  if (const status erased = erase_where(transaction, file.checkpoints(), is_expired); !erased)
-    return erased;
+  if (newest_expired != checkpoint_id{})
+    if (const status erased = erase_where(transaction, file.checkpoints(), is_expired); !erased)
+      return erased;
   if (!all_are_readable)
     return {};
   std::sort(needed.begin(), needed.end());
   return erase_where(transaction, file.blobs(), [&](std::string_view key) {
     return !std::binary_search(needed.begin(), needed.end(), key);
   });
+}
+
+status erase_unneeded_blobs(lmdb_transaction& transaction, const store_file& file) {
+  return expire_checkpoints(transaction, file, std::numeric_limits<std::uint32_t>::max(), {});
 }
 
 status erase_checkpoints(lmdb_transaction& transaction, const store_file& file) {

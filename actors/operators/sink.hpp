@@ -89,7 +89,7 @@ class sink_operator final : public operator_base, public collector<In> {
       sink_.open(context());
     state_.open(sink_, context(), restored);
   }
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override {
+  void on_snapshot(const snapshot_order&, operator_snapshot& made) override {
     flush();
     state_.write(sink_, made);
   }
@@ -167,10 +167,10 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
       sink_.abort_others(kept);
   }
 
-  void on_snapshot(checkpoint_id checkpoint, operator_snapshot& made) override {
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     if (is_open_) {
       sink_.pre_commit(current_);
-      prepared_.push_back({checkpoint, std::exchange(current_, transaction{})});
+      prepared_.push_back({order.checkpoint, std::exchange(current_, transaction{})});
       is_open_ = false;
     }
     std::vector<transaction> transactions;

@@ -73,7 +73,7 @@ class source_operator final : public operator_base {
     source_.open(context(), std::move(assigned));
   }
 
-  void on_snapshot(checkpoint_id, operator_snapshot& made) override {
+  void on_snapshot(const snapshot_order&, operator_snapshot& made) override {
     state_writer(made.lists).list(splits_state, source_.snapshot());
   }
 

@@ -29,7 +29,7 @@ std::string next_word(input_gate& gate) {
                ? "w*"
                : "w" + std::to_string(advanced->time.time_since_epoch().count());
   if (const auto* complete = std::get_if<barrier_complete>(&*event))
-    return "s" + to_string(complete->checkpoint);
+    return "s" + to_string(complete->order.checkpoint);
   return "end";
 }
 
@@ -51,32 +51,32 @@ constexpr checkpoint_id second{2};
 
 TEST_CASE("a channel whose barrier has come is held back until all others have it") {
   input_gate gate(2, checkpoint_mode::exactly_once);
-  gate.push(0, marker::barrier(first));
+  gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   gate.push(1, some_batch());
   CHECK(all_words(gate) == "b1");
-  gate.push(1, marker::barrier(first));
+  gate.push(1, marker::barrier({first}));
   CHECK(all_words(gate) == "s1 b0");
 }
 
 TEST_CASE("in at-least-once mode no channel is held back") {
   input_gate gate(2, checkpoint_mode::at_least_once);
-  gate.push(0, marker::barrier(first));
+  gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   CHECK(all_words(gate) == "b0");
-  gate.push(0, marker::barrier(second));
-  gate.push(1, marker::barrier(first));
-  gate.push(1, marker::barrier(second));
+  gate.push(0, marker::barrier({second}));
+  gate.push(1, marker::barrier({first}));
+  gate.push(1, marker::barrier({second}));
   CHECK(all_words(gate) == "s1 s2");
 }
 
 TEST_CASE("an ended channel counts as one whose barrier has come") {
   input_gate gate(2, checkpoint_mode::exactly_once);
-  gate.push(0, marker::barrier(first));
+  gate.push(0, marker::barrier({first}));
   CHECK(all_words(gate) == "");
   gate.push(1, marker::end());
   CHECK(all_words(gate) == "s1");
-  gate.push(0, marker::barrier(second));
+  gate.push(0, marker::barrier({second}));
   CHECK(all_words(gate) == "s2");
 }
 
@@ -85,15 +85,15 @@ TEST_CASE("with all channels ended a checkpoint completes as soon as it is annou
   gate.push(0, marker::end());
   gate.push(1, marker::end());
   CHECK(all_words(gate) == "w* end");
-  gate.announce(first);
+  gate.announce({first});
   CHECK(all_words(gate) == "s1");
-  gate.announce(first);
+  gate.announce({first});
   CHECK(all_words(gate) == "");
 }
 
 TEST_CASE("a checkpoint that was announced completes with the end of the last channel") {
   input_gate gate(1, checkpoint_mode::exactly_once);
-  gate.announce(first);
+  gate.announce({first});
   CHECK(all_words(gate) == "");
   gate.push(0, marker::end());
   CHECK(all_words(gate) == "s1 w* end");
@@ -101,29 +101,29 @@ TEST_CASE("a checkpoint that was announced completes with the end of the last ch
 
 TEST_CASE("an aborted checkpoint lets its held channels go and ignores its late barriers") {
   input_gate gate(2, checkpoint_mode::exactly_once);
-  gate.push(0, marker::barrier(first));
+  gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   CHECK(all_words(gate) == "");
   gate.abort(first);
   CHECK(all_words(gate) == "b0");
-  gate.push(1, marker::barrier(first));
+  gate.push(1, marker::barrier({first}));
   gate.push(1, some_batch());
   CHECK(all_words(gate) == "b1");
-  gate.push(0, marker::barrier(second));
-  gate.push(1, marker::barrier(second));
+  gate.push(0, marker::barrier({second}));
+  gate.push(1, marker::barrier({second}));
   CHECK(all_words(gate) == "s2");
 }
 
 TEST_CASE("aborting an announced checkpoint does not release the channels held for another") {
   input_gate gate(2, checkpoint_mode::exactly_once);
-  gate.announce(first);
-  gate.announce(second);
-  gate.push(0, marker::barrier(first));
+  gate.announce({first});
+  gate.announce({second});
+  gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   CHECK(all_words(gate) == "");
   gate.abort(second);
   CHECK(all_words(gate) == "");
-  gate.push(1, marker::barrier(first));
+  gate.push(1, marker::barrier({first}));
   CHECK(all_words(gate) == "s1 b0");
 }
 
@@ -162,7 +162,7 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
         if (const auto* ready = std::get_if<batch_ready>(&*event)) {
           ++seen[ready->channel];
         } else if (const auto* complete = std::get_if<barrier_complete>(&*event)) {
-          REQUIRE(complete->checkpoint.value == ++snapshots);
+          REQUIRE(complete->order.checkpoint.value == ++snapshots);
           for (std::uint32_t c = 0; c < channels; ++c)
             REQUIRE(seen[c] == before[c].at(snapshots));
         }
@@ -172,7 +172,7 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
       const std::uint32_t c = random() % channels;
       if (random() % 4 == 0 && barriers[c] < 20) {
         before[c].push_back(sent[c]);
-        gate.push(c, marker::barrier(checkpoint_id{++barriers[c]}));
+        gate.push(c, marker::barrier({checkpoint_id{++barriers[c]}}));
       } else {
         ++sent[c];
         gate.push(c, some_batch());
@@ -183,7 +183,7 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
     for (std::uint32_t c = 0; c < channels; ++c)
       while (barriers[c] < 20) {
         before[c].push_back(sent[c]);
-        gate.push(c, marker::barrier(checkpoint_id{++barriers[c]}));
+        gate.push(c, marker::barrier({checkpoint_id{++barriers[c]}}));
       }
     drain();
     CHECK(snapshots == 20);

@@ -40,7 +40,7 @@ TEST_CASE("a marker costs no credit but does not overtake batches that wait") {
   recorded transport;
   output_channel channel(0, 1, transport);
   channel.send(some_batch());
-  channel.send(marker::barrier(checkpoint_id{1}));
+  channel.send(marker::barrier({checkpoint_id{1}}));
   CHECK(transport.sent == "bs");
   channel.send(some_batch());
   channel.send(marker::end());

@@ -30,7 +30,7 @@ std::string words(checkpoint_coordinator& coordinator) {
     if (!text.empty())
       text += ' ';
     if (const auto* trigger = std::get_if<trigger_decision>(&decision))
-      text += "t" + to_string(trigger->checkpoint);
+      text += "t" + to_string(trigger->order.checkpoint);
     else if (const auto* store = std::get_if<store_decision>(&decision))
       text += "d" + to_string(store->checkpoint);
     else if (const auto* complete = std::get_if<complete_decision>(&decision))
@@ -124,7 +124,7 @@ TEST_CASE("more failures in a row than are tolerated fail the job, and a success
   coordinator.start(at(0s));
   coordinator.wake(at(1s));
   coordinator.acknowledged(at(1s), checkpoint_id{1}, a);
-  coordinator.store_failed(at(1s), checkpoint_id{1}, "disk full");
+  coordinator.store_failed(at(1s), checkpoint_id{1}, {errc::capacity, "disk full"});
   CHECK(words(coordinator) == "t1 d1 a1");
   coordinator.wake(at(2s));
   coordinator.acknowledged(at(2s), checkpoint_id{2}, a);

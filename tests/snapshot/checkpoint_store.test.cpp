@@ -36,17 +36,9 @@ TEST_CASE("a checkpoint is loaded as it was stored") {
   temporary_directory directory;
   const auto store = open_sample(sample_config(directory.path()));
   const completed_checkpoint stored = expect(store_sample(*store, 7));
-  std::uint64_t size = 0;
-  for (const auto& snapshot : sample_snapshots(7)) {
-    for (const auto& group : snapshot->key_groups)
-      size += group.data.size();
-    for (const auto& list : snapshot->lists) {
-      size += 8;
-      for (const auto& item : list.items)
-        size += 8 + item.size();
-    }
-  }
+  const std::uint64_t size = sample_size(7);
   CHECK(stored.bytes == size);
+  CHECK(stored.new_bytes == size);
   const checkpoint_contents loaded = expect(store->load(checkpoint_id{7}));
   CHECK(is_sample(loaded, 7));
   CHECK(loaded.checkpoint.bytes == size);
@@ -199,7 +191,9 @@ TEST_CASE("a key group that two instances claim is refused by name") {
   auto again = std::make_shared<operator_snapshot>();
   again->uid = "count";
   again->instance = 2;
-  again->key_groups.push_back({key_group{3}, 1, "x", nullptr});
+  again->key_groups.resize(1);
+  again->key_groups[0].group = key_group{3};
+  again->key_groups[0].entries = 1;
   snapshots.push_back(again);
   const error problem = failure_of(store->store(sample_checkpoint(1), snapshots));
   CHECK(problem.code == errc::checkpoint);

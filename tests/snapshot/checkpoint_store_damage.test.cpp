@@ -55,13 +55,20 @@ void flip_last_byte(std::string& value) {
   value.back() = static_cast<char>(value.back() ^ 1);
 }
 
-/// What the golden files hold: small, with one blob in pages of its own.
-operator_snapshots golden_snapshots(std::uint64_t id) {
+/// What the golden files hold: small, with one blob in pages of its own. Key groups are made of the parts of
+/// the checkpoints from `first` on.
+operator_snapshots golden_snapshots(std::uint64_t id, std::uint64_t first) {
   operator_snapshots all;
   for (const auto& sample : sample_snapshots(id)) {
     auto snapshot = std::make_shared<operator_snapshot>(*sample);
-    for (auto& group : snapshot->key_groups)
-      group.data = sample_bytes(id + group.group.value, group.group.value == 3 ? 5000 : 30);
+    if (first == id && id != 12)
+      snapshot->base = checkpoint_id{id - 1};
+    for (auto& group : snapshot->key_groups) {
+      group.is_delta = snapshot->base != checkpoint_id{};
+      group.data.clear();
+      for (std::uint64_t part = first; part <= id; ++part)
+        group.data += sample_bytes(part + group.group.value, group.group.value == 3 && part == 12 ? 5000 : 30);
+    }
     snapshot->lists.resize(std::min<std::size_t>(snapshot->lists.size(), 1));
     all.push_back(std::move(snapshot));
   }
@@ -80,7 +87,7 @@ TEST_CASE("a damaged blob is named, with the next older checkpoint and how to st
   temporary_directory directory;
   const checkpoint_config config = sample_config(directory.path(), 3);
   store_samples(config, 3);
-  const auto key = detail::key_group_blob(checkpoint_id{3}, "count", key_group{12}).encoded();
+  const auto key = detail::delta_blob(checkpoint_id{3}, "count", key_group{11}, 2).encoded();
   change_record(directory.path(), "blob", key, flip_last_byte);
   const auto store = open_sample(config);
   const auto loaded = store->load(checkpoint_id{3});
@@ -88,7 +95,7 @@ TEST_CASE("a damaged blob is named, with the next older checkpoint and how to st
   CHECK(loaded.failure().code == errc::corrupt);
   CHECK(has(loaded.failure(), "checkpoint 3"));
   CHECK(has(loaded.failure(), (directory / "checkpoints.mdb").string()));
-  CHECK(has(loaded.failure(), "key group 12 of operator \"count\""));
+  CHECK(has(loaded.failure(), "key group 11 of operator \"count\", instance 1, delta 2: "));
   CHECK(has(loaded.failure(), "checksum"));
   CHECK(has(loaded.failure(), "checkpoint.restore-from = 2"));
   CHECK(has(loaded.failure(), "--checkpoint-restore-from 2"));
@@ -151,7 +158,7 @@ TEST_CASE("a store of another format version is refused with both versions, and 
   const error problem = failure_to_open(config);
   CHECK(problem.code == errc::wrong_version);
   CHECK(has(problem, "format 9"));
-  CHECK(has(problem, "format 2"));
+  CHECK(has(problem, "format 3"));
   CHECK(has(problem, "checkpoint.discard"));
   CHECK(read_file(directory / "checkpoints.mdb") == before);
 }
@@ -245,19 +252,22 @@ TEST_CASE("a blob whose bytes are overwritten while the store is open is named w
   CHECK(failed > 0);
 }
 
-TEST_CASE("a store of format 1, which was never released, is refused by its version") {
-  temporary_directory directory;
-  fs::copy_file(fs::path{__FILE__}.parent_path() / "data" / "format-1.mdb", directory / "checkpoints.mdb");
-  const auto store = checkpoint_store::open("sample", sample_config(directory.path()));
-  REQUIRE(!store);
-  CHECK(store.failure().code == errc::wrong_version);
-  CHECK(has(store.failure(), "format 1"));
-  CHECK(has(store.failure(), "format 2"));
+TEST_CASE("a store of format 1 or 2, which were never released, is refused by its version") {
+  for (const std::string version : {"1", "2"}) {
+    temporary_directory directory;
+    fs::copy_file(fs::path{__FILE__}.parent_path() / "data" / ("format-" + version + ".mdb"),
+                  directory / "checkpoints.mdb");
+    const auto store = checkpoint_store::open("sample", sample_config(directory.path()));
+    REQUIRE(!store);
+    CHECK(store.failure().code == errc::wrong_version);
+    CHECK(has(store.failure(), "format " + version));
+    CHECK(has(store.failure(), "format 3"));
+  }
 }
 
-TEST_CASE("a store of format 2 loads") {
+TEST_CASE("a store of format 3 loads, with key groups of several parts") {
   temporary_directory directory;
-  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-2.mdb";
+  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-3.mdb";
   fs::copy_file(golden, directory / "checkpoints.mdb");
   const auto store = open_sample(sample_config(directory.path()));
   CHECK(ids_of(*store) == std::vector<std::uint64_t>{13, 14});
@@ -265,10 +275,12 @@ TEST_CASE("a store of format 2 loads") {
     const auto loaded = expect(store->load(checkpoint_id{id}));
     CHECK(loaded.checkpoint.completed_at_ms == sample_checkpoint(id).completed_at_ms);
     CHECK(loaded.checkpoint.attempt == epoch{1});
-    const auto expected = golden_snapshots(id);
+    const auto expected = golden_snapshots(id, 12);
     REQUIRE(loaded.operators.size() == expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i)
       CHECK(equal(loaded.operators[i], *expected[i]));
+    CHECK(loaded.operators[1].key_groups[3].chain.base_bytes == 5000);
+    CHECK(loaded.operators[1].key_groups[3].chain.deltas == id - 12);
   }
   CHECK(expect(store->begin_attempt()) == epoch{3});
 }
@@ -282,5 +294,5 @@ TEST_CASE("helper: writes the store of the current format into WEIR_TEST_DIRECTO
   expect(store->begin_attempt());
   expect(store->begin_attempt());
   for (std::uint64_t id = 12; id <= 14; ++id)
-    expect(store->store(sample_checkpoint(id), golden_snapshots(id)));
+    expect(store->store(sample_checkpoint(id), golden_snapshots(id, id)));
 }

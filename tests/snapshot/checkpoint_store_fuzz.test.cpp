@@ -102,10 +102,15 @@ bool use(const checkpoint_config& config) {
   if (newest != checkpoint_id{6})
     CHECK_FALSE(store.load(newest));
   const auto stored = store.store(sample_checkpoint(newest.value + 1), sample_snapshots(7));
-  if (stored && store.store(sample_checkpoint(newest.value + 2), sample_snapshots(8))) {
+  if (stored && store.store(sample_checkpoint(newest.value + 2), sample_snapshots(8, 1, newest.value + 1))) {
     const auto loaded = store.load(newest.next());
     REQUIRE(loaded);
     CHECK(loaded->operators.size() == 4);
+    const auto added = store.load(newest.next().next());
+    REQUIRE(added);
+    const auto expected = sample_snapshots(8);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(equal(added->operators[i], *expected[i]));
   }
   return whole;
 }

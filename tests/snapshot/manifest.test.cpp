@@ -1,3 +1,6 @@
+#include <cstdint>
+#include <utility>
+
 #include <doctest/doctest.h>
 
 #include <weir/snapshot/manifest.hpp>
@@ -19,7 +22,10 @@ manifest example() {
   part.key_type = "std::string";
   part.keyed_states = {{"n", "value", "i32", true}};
   part.key_groups = {
-      {key_group{5}, 7, {key_group_blob(checkpoint_id{11}, "count", key_group{5}), 100, 200}}};
+      {key_group{5}, 7, {{key_group_blob(checkpoint_id{10}, "count", key_group{5}), 100, 200},
+                         {delta_blob(checkpoint_id{11}, "count", key_group{5}, 1), 10, 20},
+                         {delta_blob(checkpoint_id{12}, "count", key_group{5}, 2), 11, 21}}},
+      {key_group{6}, 1, {{delta_blob(checkpoint_id{12}, "count", key_group{6}, 0), 1, 2}}}};
   part.lists = {
       {"l", redistribution::full_union, "string", 2, {list_blob(checkpoint_id{12}, "count", 1, 0), 8, 9}}};
   example.operators.push_back(part);
@@ -44,7 +50,9 @@ TEST_CASE("a manifest is decoded as it was encoded, with references to any check
   CHECK(read->checkpoint.id == checkpoint_id{12});
   CHECK(read->checkpoint.last);
   REQUIRE(read->operators.size() == 1);
-  CHECK(read->operators[0].key_groups[0].blob.key.checkpoint == checkpoint_id{11});
+  REQUIRE(read->operators[0].key_groups[0].blobs.size() == 3);
+  CHECK(read->operators[0].key_groups[0].blobs[0].key.checkpoint == checkpoint_id{10});
+  CHECK(read->operators[0].key_groups[0].blobs[1].key.checkpoint == checkpoint_id{11});
   CHECK(read->operators[0].lists[0].mode == redistribution::full_union);
 }
 
@@ -64,12 +72,27 @@ TEST_CASE("a part that only another version can interpret is named") {
   CHECK(timers.failure().code == errc::wrong_version);
   CHECK(timers.failure().message.find("timers of operator \"count\"") != std::string::npos);
 
-  manifest incremental = example();
-  incremental.operators[0].key_groups[0].blob.key.kind = blob_kind::key_group_delta;
-  const auto delta = decode_manifest(encode_manifest(incremental));
-  REQUIRE_FALSE(delta);
-  CHECK(delta.failure().code == errc::wrong_version);
-  CHECK(delta.failure().message.find("key group 5 of operator \"count\"") != std::string::npos);
+  manifest other = example();
+  other.operators[0].key_groups[0].blobs[1].key.kind = blob_kind::channel_batches;
+  const auto batches = decode_manifest(encode_manifest(other));
+  REQUIRE_FALSE(batches);
+  CHECK(batches.failure().code == errc::wrong_version);
+  CHECK(batches.failure().message.find("key group 5 of operator \"count\"") != std::string::npos);
+}
+
+TEST_CASE("a key group whose references make no sense is damaged") {
+  const auto with = [](auto change) {
+    manifest changed = example();
+    change(changed.operators[0].key_groups[0].blobs);
+    const auto read = decode_manifest(encode_manifest(changed));
+    REQUIRE_FALSE(read);
+    CHECK(read.failure().code == errc::corrupt);
+    CHECK(read.failure().message.find("key group 5 of operator \"count\"") != std::string::npos);
+  };
+  with([](auto& blobs) { blobs.clear(); });
+  with([](auto& blobs) { std::swap(blobs[1], blobs[2]); });
+  with([](auto& blobs) { blobs[1].key.kind = blob_kind::key_group; });
+  with([](auto& blobs) { blobs[2].key.index += std::uint64_t{1} << 32; });
 }
 
 TEST_CASE("a sealed value whose bytes were changed is not opened") {

@@ -35,9 +35,23 @@ inline bytes sample_bytes(std::uint64_t seed, std::size_t size) {
 
 using operator_snapshots = std::vector<std::shared_ptr<const operator_snapshot>>;
 
-/// The snapshots of checkpoint `id`: a function of `id` and `scale` alone. Blobs from empty to
-/// `scale` times 8 KiB, so that some lie in leaf pages and some in pages of their own.
-inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale = 1) {
+/// What the samples have in a key group is made of parts: one for checkpoint 1, 5, 9, ..., and one for each of
+/// the up to three checkpoints after it.
+inline std::uint64_t first_part_of(std::uint64_t id) {
+  return id == 0 ? 0 : id - (id + 3) % 4;
+}
+
+inline bytes sample_part(std::uint64_t id, std::uint32_t group, std::size_t scale) {
+  const std::size_t size = (id * 31 + group * 977) % 8192 * scale;
+  if (first_part_of(id) == id)
+    return sample_bytes(id * 100 + group, size);
+  return sample_bytes(id * 100 + group, (id + group) % 5 == 0 ? 0 : size / 8);
+}
+
+/// The snapshots of checkpoint `id`: what is in them is a function of `id` and `scale` alone. Blobs from
+/// empty to `scale` times 8 KiB, so that some lie in leaf pages and some in pages of their own. With a
+/// `base`, which must hold what these are for `id` - 1, key groups are deltas.
+inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale = 1, std::uint64_t base = 0) {
   operator_snapshots all;
   for (std::uint32_t instance = 0; instance < 2; ++instance) {
     auto source = std::make_shared<operator_snapshot>();
@@ -56,12 +70,16 @@ inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale =
     count->uid = "count";
     count->instance = instance;
     count->parallelism = 2;
+    count->base = checkpoint_id{base};
     count->key_type = "string";
     count->keyed_states = {{"count", "aggregating", "u64", false}, {"last", "value", "string", true}};
     for (std::uint32_t i = 0; i < sample_groups / 2; ++i) {
-      const key_group group{instance * sample_groups / 2 + i};
-      const std::size_t size = (id * 31 + group.value * 977) % 8192 * scale;
-      count->key_groups.push_back({group, size / 16, sample_bytes(id * 100 + group.value, size), nullptr});
+      key_group_snapshot& group = count->key_groups.emplace_back();
+      group.group = key_group{instance * sample_groups / 2 + i};
+      group.entries = id + group.group.value + 1;
+      group.is_delta = base != 0;
+      for (std::uint64_t part = group.is_delta ? id : first_part_of(id); part <= id; ++part)
+        group.data += sample_part(part, group.group.value, scale);
     }
     all.push_back(std::move(count));
   }
@@ -78,9 +96,30 @@ inline completed_checkpoint sample_checkpoint(std::uint64_t id) {
   return checkpoint;
 }
 
+/// How many bytes the store counts for checkpoint `id`.
+inline std::uint64_t sample_size(std::uint64_t id, std::size_t scale = 1) {
+  std::uint64_t size = 0;
+  for (const auto& snapshot : sample_snapshots(id, scale)) {
+    for (const auto& group : snapshot->key_groups)
+      size += group.data.size();
+    for (const auto& list : snapshot->lists) {
+      size += 8;
+      for (const auto& item : list.items)
+        size += 8 + item.size();
+    }
+  }
+  return size;
+}
+
+/// Stores the sample `id`: as deltas where the one before it is there and of the same scale.
 inline result<completed_checkpoint> store_sample(checkpoint_store& store, std::uint64_t id,
                                                  std::size_t scale = 1) {
-  return store.store(sample_checkpoint(id), sample_snapshots(id, scale));
+  std::uint64_t base = 0;
+  if (const auto known = store.list(); known && first_part_of(id) != id)
+    for (const completed_checkpoint& one : *known)
+      if (one.id.value + 1 == id && one.bytes == sample_size(id - 1, scale))
+        base = one.id.value;
+  return store.store(sample_checkpoint(id), sample_snapshots(id, scale, base));
 }
 
 inline bool equal(const operator_snapshot& a, const operator_snapshot& b) {

@@ -87,7 +87,7 @@ class stateful_run {
     taken.id = checkpoint_id{++checkpoint_};
     taken.key_groups = groups;
     for (const auto& one : instances_)
-      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot(taken.id)));
+      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id})));
     auto stored = store_->store(taken, snapshots);
     if (!stored)
       FAIL(stored.failure().message);
