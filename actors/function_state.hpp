@@ -37,7 +37,7 @@ class instance_state {
   }
 
   template <class P>
-  void write(P& how, operator_snapshot& made) const {
+  void write(P& how, const snapshot_order&, operator_snapshot& made) const {
     write_operator_state(how, states_, made);
   }
 

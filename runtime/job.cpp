@@ -63,7 +63,7 @@ bool is_known(const supervised_job& job, const std::string& uid) {
 status check_state(const job_config& config) {
   if (config.state.backend != state_backend::lmdb)
     return {};
-  const auto opened = disk_state::open(working_directory(config), config.state.map_size);
+  const auto opened = disk_state::open(working_directory(config), config.state.map_size, 1);
   if (!opened)
     return opened.failure();
   return {};

@@ -68,7 +68,9 @@ class broadcast_operator : public operator_base, public collector<Main> {
 
  private:
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override { state_.write(how_, made); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
 
   void receive_broadcast(batch<Broadcast>& records) {
     const event_time* times = records.times();

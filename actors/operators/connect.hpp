@@ -78,7 +78,9 @@ class connected_process_operator final : public operator_base {
   }
 
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override { state_.write(how_, made); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
 
   P how_;
   process_context told_;
@@ -113,7 +115,9 @@ class connected_keyed_process_operator final : public operator_base {
   }
 
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override { state_.write(how_, made); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
 
   FirstKey first_key_;
   SecondKey second_key_;

@@ -183,9 +183,9 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
     next_to_drain_ = setup.range.first;
   }
 
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override {
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     if (context().is_stored)
-      state_->write(made, 0);
+      state_->write(made, order, 0);
   }
 
   bool on_drain() override {

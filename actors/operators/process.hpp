@@ -103,7 +103,9 @@ class process_operator final : public operator_base, public collector<In> {
 
  private:
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override { state_.write(how_, made); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
 
   P how_;
   process_context told_;
@@ -132,7 +134,9 @@ class keyed_process_operator final : public operator_base, public collector<In> 
 
  private:
   void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override { state_.write(how_, made); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
 
   KeyOf key_of_;
   P how_;

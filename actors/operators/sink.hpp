@@ -89,9 +89,9 @@ class sink_operator final : public operator_base, public collector<In> {
       sink_.open(context());
     state_.open(sink_, context(), restored);
   }
-  void on_snapshot(const snapshot_order&, operator_snapshot& made) override {
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     flush();
-    state_.write(sink_, made);
+    state_.write(sink_, order, made);
   }
   bool on_drain() override {
     if constexpr (requires { sink_.finish(); })

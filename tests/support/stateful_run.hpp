@@ -52,6 +52,7 @@ class stateful_run {
     store_ = std::move(*opened);
     std::vector<restored_state> shares(parallelism);
     if (checkpoint_ != 0) {
+      base_ = checkpoint_id{checkpoint_};
       auto contents = store_->load(checkpoint_id{checkpoint_});
       if (!contents)
         FAIL(contents.failure().message);
@@ -80,18 +81,20 @@ class stateful_run {
     }
   }
 
-  /// Takes a checkpoint of all instances.
+  /// Takes a checkpoint of all instances, which adds to the one before, or to the one before that.
   void checkpoint() {
     std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
     completed_checkpoint taken;
     taken.id = checkpoint_id{++checkpoint_};
     taken.key_groups = groups;
     for (const auto& one : instances_)
-      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id})));
+      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id, base_})));
     auto stored = store_->store(taken, snapshots);
     if (!stored)
       FAIL(stored.failure().message);
     bytes_ = stored->bytes;
+    if (checkpoint_ % 3 != 0)
+      base_ = taken.id;
   }
 
   /// One record to the instance that its key belongs to. Returns what was emitted.
@@ -129,6 +132,7 @@ class stateful_run {
   std::unique_ptr<checkpoint_store> store_;
   std::vector<std::unique_ptr<instance>> instances_;
   std::uint64_t checkpoint_ = 0;
+  checkpoint_id base_{}; // the newest that the instances count as complete
   std::uint64_t bytes_ = 0;
 };
 
