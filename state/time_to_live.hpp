@@ -34,7 +34,8 @@ struct time_to_live {
   refresh refreshed = refresh::on_write;
   visibility visible = visibility::never_expired;
 
-  /// Whether expired entries are left out of snapshots.
+  /// Whether expired entries are left out of what is written into snapshots. Those that are in an older
+  /// checkpoint stay there until their key group is written whole again.
   bool clean_in_snapshots = true;
 
   /// How many keys of the operator are looked at, and cleaned, with each access to this state. 0: none.

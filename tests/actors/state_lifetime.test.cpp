@@ -53,7 +53,7 @@ struct lifetime_run {
 
   /// The bytes of a checkpoint now: how much state there is.
   std::uint64_t stored() {
-    run.checkpoint();
+    run.checkpoint(true);
     return run.bytes();
   }
 };

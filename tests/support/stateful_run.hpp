@@ -81,14 +81,15 @@ class stateful_run {
     }
   }
 
-  /// Takes a checkpoint of all instances, which adds to the one before, or to the one before that.
-  void checkpoint() {
+  /// Takes a checkpoint of all instances, which adds to the one before, or to the one before that, if
+  /// it is not to be whole.
+  void checkpoint(bool whole = false) {
     std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
     completed_checkpoint taken;
     taken.id = checkpoint_id{++checkpoint_};
     taken.key_groups = groups;
     for (const auto& one : instances_)
-      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id, base_})));
+      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id, whole ? checkpoint_id{} : base_})));
     auto stored = store_->store(taken, snapshots);
     if (!stored)
       FAIL(stored.failure().message);
