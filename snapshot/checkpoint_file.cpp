@@ -193,7 +193,7 @@ status checkpoint_file::read_description() {
   const auto manifest_at = in.read_raw<std::uint64_t>();
   const auto end = in.read_raw<std::uint64_t>();
   if (in.read_raw<std::uint64_t>() != hash_bytes(trailer->data(), 24) || end != size - trailer_size ||
-      index_at > manifest_at || manifest_at > end)
+      !trailer->ends_with(checkpoint_format_magic) || index_at > manifest_at || manifest_at > end)
     return error{errc::corrupt, "it was cut short, or its last bytes were changed"};
   const auto index = read_sealed(index_at, manifest_at, "its index");
   if (!index)

@@ -66,7 +66,8 @@ class checkpoint_store {
   virtual result<epoch> begin_attempt() = 0;
 
   /// The complete checkpoints, oldest first. Of one whose manifest is damaged only the id is known
-  /// (the rest is zero); load() says what is wrong with it.
+  /// (the rest is zero); load() says what is wrong with it, and with one of which another part is damaged or
+  /// gone. They are not left out, so that a job does not silently start from an older one.
   virtual result<std::vector<completed_checkpoint>> list() = 0;
 
   /// Reads and verifies one checkpoint. When it is damaged, the message names what is, and the next

@@ -99,6 +99,26 @@ TEST_CASE("a checkpoint that was announced completes with the end of the last ch
   CHECK(all_words(gate) == "s1 w* end");
 }
 
+TEST_CASE("a complete barrier says what its checkpoint may add to, whether barriers came or all channels had ended") {
+  input_gate gate(2, checkpoint_mode::exactly_once);
+  const auto base_of_next = [&] {
+    const std::optional<gate_event> event = gate.next();
+    REQUIRE(event);
+    return std::get<barrier_complete>(*event).order.base;
+  };
+  gate.push(0, marker::barrier({checkpoint_id{4}, checkpoint_id{3}}));
+  gate.push(1, marker::barrier({checkpoint_id{4}, checkpoint_id{3}}));
+  CHECK(base_of_next() == checkpoint_id{3});
+  gate.announce({checkpoint_id{5}, checkpoint_id{4}});
+  gate.push(0, marker::barrier({checkpoint_id{5}, checkpoint_id{4}}));
+  gate.push(1, marker::end());
+  CHECK(base_of_next() == checkpoint_id{4});
+  gate.push(0, marker::end());
+  CHECK(all_words(gate) == "w* end");
+  gate.announce({checkpoint_id{6}, checkpoint_id{5}});
+  CHECK(base_of_next() == checkpoint_id{5});
+}
+
 TEST_CASE("an aborted checkpoint lets its held channels go and ignores its late barriers") {
   input_gate gate(2, checkpoint_mode::exactly_once);
   gate.push(0, marker::barrier({first}));

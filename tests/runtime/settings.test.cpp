@@ -103,6 +103,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"checkpoint.tolerated-failures", "7"},
                                                       {"checkpoint.retained", "8"},
                                                       {"checkpoint.retain-on-cancel", "false"},
+                                                      {"checkpoint.incremental", "false"},
                                                       {"checkpoint.mode", "at-least-once"},
                                                       {"checkpoint.map-size", "9GiB"},
                                                       {"checkpoint.restore-from", "10"},

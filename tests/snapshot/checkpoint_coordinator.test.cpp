@@ -15,6 +15,15 @@ checkpoint_config every_second() {
   config.interval = 1s;
   config.timeout = 5s;
   config.tolerated_failures = 1;
+  config.incremental = false;
+  return config;
+}
+
+checkpoint_config incremental(std::uint32_t retained = 2, std::uint32_t concurrent = 1) {
+  checkpoint_config config = every_second();
+  config.incremental = true;
+  config.retained = retained;
+  config.maximum_concurrent = concurrent;
   return config;
 }
 
@@ -22,17 +31,21 @@ time_point at(duration since_start) {
   return time_point{} + 1h + since_start;
 }
 
+std::string number(char sign, checkpoint_id id) {
+  return id == checkpoint_id{} ? "" : sign + to_string(id);
+}
+
 /// What was decided, one word each: "t1" trigger, "d1" durable storing, "c1" complete, "a1" abort,
-/// "FAIL".
+/// "FAIL". A trigger with a base is "t2+1"; storing that keeps what is from 1 on is "d2>1".
 std::string words(checkpoint_coordinator& coordinator) {
   std::string text;
   for (const checkpoint_decision& decision : coordinator.take_decisions()) {
     if (!text.empty())
       text += ' ';
     if (const auto* trigger = std::get_if<trigger_decision>(&decision))
-      text += "t" + to_string(trigger->order.checkpoint);
+      text += "t" + to_string(trigger->order.checkpoint) + number('+', trigger->order.base);
     else if (const auto* store = std::get_if<store_decision>(&decision))
-      text += "d" + to_string(store->checkpoint);
+      text += "d" + to_string(store->checkpoint) + number('>', store->keep_from);
     else if (const auto* complete = std::get_if<complete_decision>(&decision))
       text += "c" + to_string(complete->checkpoint);
     else if (const auto* abort = std::get_if<abort_decision>(&decision))
@@ -166,4 +179,92 @@ TEST_CASE("with an interval of zero only the last checkpoint is taken") {
   CHECK(!coordinator.next_wakeup());
   coordinator.request_last(at(1s), false);
   CHECK(words(coordinator) == "t1");
+}
+
+TEST_CASE("a checkpoint adds to the last one that was complete when it began, first to the one restored") {
+  checkpoint_coordinator coordinator(incremental(1), 1, checkpoint_id{9}, checkpoint_id{4});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.acknowledged(at(1s), checkpoint_id{10}, a);
+  coordinator.stored(at(1s), checkpoint_id{10});
+  coordinator.wake(at(2s));
+  coordinator.acknowledged(at(2s), checkpoint_id{11}, a);
+  coordinator.stored(at(2s), checkpoint_id{11});
+  coordinator.request_last(at(2500ms), true);
+  CHECK(words(coordinator) == "t10+4 d10 c10 t11+10 d11 c11 t12+11");
+}
+
+TEST_CASE("without a restored checkpoint the first one is whole; without the setting all are") {
+  checkpoint_coordinator coordinator(incremental(1), 1, {});
+  checkpoint_coordinator whole(every_second(), 1, checkpoint_id{1}, checkpoint_id{1});
+  for (checkpoint_coordinator* one : {&coordinator, &whole}) {
+    one->start(at(0s));
+    one->wake(at(1s));
+  }
+  CHECK(words(coordinator) == "t1");
+  whole.acknowledged(at(1s), checkpoint_id{2}, a);
+  whole.stored(at(1s), checkpoint_id{2});
+  whole.wake(at(2s));
+  CHECK(words(whole) == "t2 d2 c2 t3");
+}
+
+TEST_CASE("a checkpoint that fails leaves the base as it is") {
+  checkpoint_config config = incremental(1);
+  config.tolerated_failures = 9;
+  checkpoint_coordinator coordinator(config, 1, checkpoint_id{1}, checkpoint_id{1});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.wake(at(6s)); // timed out
+  CHECK(words(coordinator) == "t2+1 a2 t3+1");
+  coordinator.acknowledged(at(6s), checkpoint_id{3}, a);
+  coordinator.store_failed(at(6s), checkpoint_id{3}, {errc::capacity, "disk full"});
+  coordinator.wake(at(7s));
+  CHECK(words(coordinator) == "d3 a3 t4+1");
+  coordinator.acknowledged(at(7s), checkpoint_id{4}, a);
+  coordinator.stored(at(7s), checkpoint_id{4});
+  coordinator.wake(at(8s));
+  CHECK(words(coordinator) == "d4 c4 t5+4");
+}
+
+TEST_CASE("after a base that the store cannot add to, the next checkpoint is whole") {
+  checkpoint_coordinator coordinator(incremental(1), 1, checkpoint_id{1}, checkpoint_id{1});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.acknowledged(at(1s), checkpoint_id{2}, a);
+  coordinator.store_failed(at(1s), checkpoint_id{2}, {errc::corrupt, "checkpoint 1 is damaged"});
+  const auto decisions = coordinator.take_decisions();
+  REQUIRE(decisions.size() == 3);
+  const std::string reason = std::get<abort_decision>(decisions[2]).reason;
+  CHECK(reason == "checkpoint 1 is damaged; the next checkpoint will not add to checkpoint 1, but hold everything");
+  coordinator.wake(at(2s));
+  CHECK(words(coordinator) == "t3");
+}
+
+TEST_CASE("with several under way, what the others add to is kept") {
+  checkpoint_coordinator coordinator(incremental(1, 3), 1, checkpoint_id{1}, checkpoint_id{1});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  coordinator.wake(at(2s));
+  CHECK(words(coordinator) == "t2+1 t3+1");
+  coordinator.acknowledged(at(2s), checkpoint_id{2}, a);
+  coordinator.wake(at(3s)); // while 2 is being stored
+  CHECK(words(coordinator) == "d2>1 t4+1");
+  coordinator.stored(at(3s), checkpoint_id{2});
+  coordinator.wake(at(4s));
+  coordinator.acknowledged(at(4s), checkpoint_id{4}, a);
+  CHECK(words(coordinator) == "c2 t5+2 d4>1");
+  coordinator.stored(at(4s), checkpoint_id{4});
+  coordinator.acknowledged(at(4s), checkpoint_id{5}, a);
+  CHECK(words(coordinator) == "a3 c4 d5>4");
+}
+
+TEST_CASE("the last checkpoint adds to the base only if what is being stored leaves it") {
+  for (const std::uint32_t retained : {1u, 2u}) {
+    checkpoint_coordinator coordinator(incremental(retained), 1, checkpoint_id{1}, checkpoint_id{1});
+    coordinator.start(at(0s));
+    coordinator.wake(at(1s));
+    coordinator.acknowledged(at(1s), checkpoint_id{2}, a);
+    coordinator.request_last(at(1s), false);
+    CHECK(words(coordinator) == (retained == 1 ? "t2+1 d2 t3" : "t2+1 d2>1 t3+1"));
+  }
 }

@@ -154,6 +154,38 @@ TEST_CASE("whatever byte of a file is changed or cut off, loading is right or an
   CHECK(is_sample(expect(store->load(checkpoint_id{2})), 2));
 }
 
+TEST_CASE("whatever byte of an older file is changed or cut off, what refers to it is loaded right or is an error") {
+  const temporary_directory directory;
+  const auto store = open_sample(files_config(directory.path(), 1));
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    expect(store_sample(*store, id));
+  const fs::path file = directory / "blobs-00000000000000000001.weir";
+  const std::string good = contents_of(file);
+  const std::uint32_t seed = std::random_device{}();
+  MESSAGE("seed ", seed);
+  std::mt19937 random(seed);
+  int errors = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::string bad = good;
+    if (i % 4 == 0)
+      bad.resize(random() % good.size());
+    else
+      bad[random() % good.size()] ^= static_cast<char>(1 + random() % 255);
+    overwrite(file, bad);
+    const auto loaded = store->load(checkpoint_id{3});
+    if (loaded) {
+      CHECK(is_sample(*loaded, 3));
+      continue;
+    }
+    ++errors;
+    CHECK(has(loaded.failure(), "key group"));
+    CHECK(has(loaded.failure(), file.string()));
+  }
+  CHECK(errors > 200);
+  overwrite(file, good);
+  CHECK(is_sample(expect(store->load(checkpoint_id{3})), 3));
+}
+
 TEST_CASE("a full disk fails the checkpoint in files and leaves nothing of it") {
   const small_filesystem disk{std::size_t{1} << 20};
   if (!disk.is_mounted()) {
@@ -169,8 +201,15 @@ TEST_CASE("a full disk fails the checkpoint in files and leaves nothing of it") 
   CHECK(is_sample(expect(store->load(checkpoint_id{1})), 1));
   for (const auto& entry : fs::directory_iterator(disk.path()))
     CHECK(entry.path().extension() != ".new");
+  expect(store_sample(*store, 2));
   expect(store_sample(*store, 3));
+  disk.fill();
+  CHECK(store_sample(*store, 4).failure().code == errc::capacity);
+  CHECK(ids_of(*store) == ids{2, 3});
   CHECK(is_sample(expect(store->load(checkpoint_id{3})), 3));
+  disk.empty();
+  expect(store_sample(*store, 4));
+  CHECK(is_sample(expect(store->load(checkpoint_id{4})), 4));
 }
 
 TEST_CASE("what a killed process left unfinished is removed") {
