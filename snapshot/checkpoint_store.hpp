@@ -70,8 +70,10 @@ class checkpoint_store {
   /// gone. They are not left out, so that a job does not silently start from an older one.
   virtual result<std::vector<completed_checkpoint>> list() = 0;
 
-  /// Reads and verifies one checkpoint. When it is damaged, the message names what is, and the next
-  /// older complete checkpoint where there is one. An id that is not there is invalid_setting.
+  /// Verifies one checkpoint. Its key groups are read when they are asked for, on any thread; that must be
+  /// before the next call of store(), and is an error once the store is gone. When it is damaged, the message
+  /// names what is, and the next older complete checkpoint where there is one. An id that is not there is
+  /// invalid_setting.
   virtual result<checkpoint_contents> load(checkpoint_id id) = 0;
 
   /// Stores a checkpoint durably, and deletes those that are beyond `config.retained` and below

@@ -49,6 +49,13 @@ std::optional<checkpoint_id> id_of(const std::string& name, std::string_view beg
   return checkpoint_id{number};
 }
 
+/// The file that has the blobs stored under a checkpoint.
+fs::path path_of_holder(const fs::path& directory, checkpoint_id id) {
+  std::error_code ignored;
+  const fs::path whole = directory / name_of(id, prefix);
+  return fs::exists(whole, ignored) ? whole : directory / name_of(id, blobs_prefix);
+}
+
 /// A directory that cannot be read is not one without checkpoints.
 template <class Use>
 status for_each_name(const fs::path& directory, Use&& use) {
@@ -143,8 +150,7 @@ fs::path files_checkpoint_store::blobs_path_of(checkpoint_id id) const {
 }
 
 fs::path files_checkpoint_store::holder_of(checkpoint_id id) const {
-  std::error_code ignored;
-  return fs::exists(path_of(id), ignored) ? path_of(id) : blobs_path_of(id);
+  return path_of_holder(directory_, id);
 }
 
 result<std::vector<checkpoint_id>> files_checkpoint_store::ids() const {
@@ -224,45 +230,58 @@ result<std::vector<completed_checkpoint>> files_checkpoint_store::list() {
   return found;
 }
 
-class files_checkpoint_store::older_files {
+/// The files of a directory, opened as blobs in them are asked for.
+///
+/// Thread safety: any thread.
+class checkpoint_files {
  public:
-  explicit older_files(const files_checkpoint_store& store) : store_(store) {}
+  explicit checkpoint_files(fs::path directory) : directory_(std::move(directory)) {}
 
   result<bytes> read_blob(const blob_reference& blob) {
-    const checkpoint_id id = blob.key.checkpoint;
-    const fs::path path = store_.holder_of(id);
-    std::error_code ignored;
-    if (!fs::exists(path, ignored))
-      return missing(id);
-    auto found = files_.find(id);
-    if (found == files_.end())
-      found = files_.emplace(id, checkpoint_file::open(path)).first;
-    if (!found->second)
-      return found->second.failure();
-    auto content = found->second->read_blob(blob);
-    return content ? std::move(content) : in_context("in " + path.string(), std::move(content.failure()));
+    const auto file = open(blob.key.checkpoint);
+    if (!*file)
+      return file->failure();
+    auto content = (*file)->read_blob(blob);
+    return content ? std::move(content)
+                   : in_context("in " + path_of_holder(directory_, blob.key.checkpoint).string(),
+                                std::move(content.failure()));
   }
 
-  error missing(checkpoint_id id) const {
+  static error missing(checkpoint_id id) {
     return {errc::corrupt, "it should be in " + name_of(id, prefix) + " or " + name_of(id, blobs_prefix) +
                                ", and neither is there"};
   }
 
  private:
-  const files_checkpoint_store& store_;
-  std::map<checkpoint_id, result<checkpoint_file>> files_;
+  using opened = std::shared_ptr<const result<checkpoint_file>>;
+
+  opened open(checkpoint_id id) {
+    const std::lock_guard only_one(mutex_);
+    opened& file = files_[id];
+    if (!file) {
+      const fs::path path = path_of_holder(directory_, id);
+      std::error_code ignored;
+      file = std::make_shared<const result<checkpoint_file>>(
+          fs::exists(path, ignored) ? checkpoint_file::open(path) : missing(id));
+    }
+    return file;
+  }
+
+  const fs::path directory_;
+  std::mutex mutex_;
+  std::map<checkpoint_id, opened> files_;
 };
 
 result<checkpoint_contents> files_checkpoint_store::read(checkpoint_id id) const {
   const auto file = checkpoint_file::open(path_of(id));
   if (!file)
     return file.failure();
-  older_files others(*this);
-  auto contents = read_contents(file->content(), [&](const blob_reference& blob) {
-    return blob.key.checkpoint == id ? file->read_blob(blob) : others.read_blob(blob);
-  });
+  const auto files = std::make_shared<checkpoint_files>(directory_);
+  const std::string context = path_of(id).string() + " is damaged";
+  auto contents = read_contents(
+      file->content(), [files](const blob_reference& blob) { return files->read_blob(blob); }, context);
   if (!contents)
-    return in_context(path_of(id).string() + " is damaged", std::move(contents.failure()));
+    return in_context(context, std::move(contents.failure()));
   return contents;
 }
 
@@ -317,12 +336,12 @@ result<completed_checkpoint> files_checkpoint_store::store(
 // Otherwise a file would stay for a few bytes of it, and the directory would grow without end.
 status files_checkpoint_store::copy_from_sparse_files(store_draft& draft,
                                                       const store_draft::put_blob& put) const {
-  older_files others(*this);
+  checkpoint_files files(directory_);
   std::map<checkpoint_id, std::uint64_t> referred;
   status done = draft.check_inherited([&](const blob_reference& blob) -> status {
     std::error_code code;
     if (!fs::exists(holder_of(blob.key.checkpoint), code))
-      return others.missing(blob.key.checkpoint);
+      return checkpoint_files::missing(blob.key.checkpoint);
     referred[blob.key.checkpoint] += blob.bytes;
     return {};
   });
@@ -336,7 +355,7 @@ status files_checkpoint_store::copy_from_sparse_files(store_draft& draft,
       sparse.insert(id);
   }
   return draft.copy_inherited(
-      sparse, [&](const blob_reference& blob) { return others.read_blob(blob); }, put);
+      sparse, [&](const blob_reference& blob) { return files.read_blob(blob); }, put);
 }
 
 // The new checkpoint is complete, so that failing to delete an old one is no failure of it.

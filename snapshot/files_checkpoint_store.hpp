@@ -42,9 +42,6 @@ class files_checkpoint_store final : public checkpoint_store {
       : lock_(std::move(lock)), directory_(std::move(directory)), job_(std::move(job)),
         retained_(retained == 0 ? 1 : retained) {}
 
-  /// Files that are opened as blobs in them are asked for.
-  class older_files;
-
   std::filesystem::path path_of(checkpoint_id id) const;
   std::filesystem::path blobs_path_of(checkpoint_id id) const;
   std::filesystem::path holder_of(checkpoint_id id) const;

@@ -29,31 +29,37 @@ result<std::unique_ptr<checkpoint_store>> lmdb_checkpoint_store::open(directory_
     return opened.failure();
   std::unique_ptr<lmdb_checkpoint_store> store{
       new lmdb_checkpoint_store{std::move(lock), std::move(file), job, retained}};
-  store->opened_.emplace(std::move(*opened));
+  store->open_->file.emplace(std::move(*opened));
   return std::unique_ptr<checkpoint_store>{std::move(store)};
 }
 
+lmdb_checkpoint_store::~lmdb_checkpoint_store() {
+  const std::lock_guard alone(open_->mutex);
+  open_->file.reset();
+}
+
 status lmdb_checkpoint_store::ensure_open() {
-  if (opened_ && !opened_->environment().is_broken())
+  if (open_->file && !open_->file->environment().is_broken())
     return {};
-  opened_.reset();
+  const std::lock_guard alone(open_->mutex);
+  open_->file.reset();
   auto file = store_file::open(file_, job_);
   if (!file)
     return file.failure();
-  opened_.emplace(std::move(*file));
+  open_->file.emplace(std::move(*file));
   return {};
 }
 
 result<lmdb_transaction> lmdb_checkpoint_store::begin_read() {
   if (const status ready = ensure_open(); !ready)
     return ready.failure();
-  return opened_->environment().begin_read();
+  return open_->file->environment().begin_read();
 }
 
 result<lmdb_transaction> lmdb_checkpoint_store::begin_write() {
   if (const status ready = ensure_open(); !ready)
     return ready.failure();
-  return opened_->environment().begin_write();
+  return open_->file->environment().begin_write();
 }
 
 status lmdb_checkpoint_store::continue_after(epoch last) {
@@ -70,7 +76,7 @@ result<epoch> lmdb_checkpoint_store::count_attempt(epoch at_least, bool count_on
   auto transaction = begin_write();
   if (!transaction)
     return transaction.failure();
-  const auto record = read_meta(*transaction, opened_->meta(), "attempt", file_);
+  const auto record = read_meta(*transaction, open_->file->meta(), "attempt", file_);
   if (!record)
     return record.failure();
   if (record->size() != sizeof(epoch::rep))
@@ -83,7 +89,7 @@ result<epoch> lmdb_checkpoint_store::count_attempt(epoch at_least, bool count_on
     next = next.next();
   byte_writer content;
   content.write_raw(next.value);
-  status done = transaction->write(opened_->meta(), "attempt", sealed(content.view()));
+  status done = transaction->write(open_->file->meta(), "attempt", sealed(content.view()));
   if (done)
     done = transaction->commit();
   if (!done)
@@ -95,7 +101,7 @@ result<std::vector<completed_checkpoint>> lmdb_checkpoint_store::list() {
   auto transaction = begin_read();
   if (!transaction)
     return transaction.failure();
-  store_reader reader{*transaction, *opened_};
+  store_reader reader{*transaction, *open_->file};
   const auto ids = reader.ids();
   if (!ids)
     return ids.failure();
@@ -113,29 +119,44 @@ result<checkpoint_contents> lmdb_checkpoint_store::load(checkpoint_id id) {
   auto transaction = begin_read();
   if (!transaction)
     return transaction.failure();
-  store_reader reader{*transaction, *opened_};
+  store_reader reader{*transaction, *open_->file};
   const auto ids = reader.ids();
   if (!ids)
     return ids.failure();
   if (std::find(ids->begin(), ids->end(), id) == ids->end())
     return missing_checkpoint(id, *ids, file_.path);
-  auto contents = reader.read_checkpoint(id);
-  if (!contents)
-    return damaged(id, std::move(contents.failure()), reader, *ids);
-  return contents;
-}
-
-error lmdb_checkpoint_store::damaged(checkpoint_id id, error cause, store_reader& reader,
-                                     const std::vector<checkpoint_id>& ids) const {
+  auto contents = read(id, reader);
+  if (contents)
+    return contents;
+  error cause = std::move(contents.failure());
   const bool is_foreign = cause.code == errc::wrong_version;
-  cause.message = "checkpoint " + to_string(id) + " in " + file_.path.string() +
-                  (is_foreign ? " was written by another version: " : " is damaged: ") +
+  cause.message = name_of(id) + (is_foreign ? " was written by another version: " : " is damaged: ") +
                   cause.message;
   std::optional<checkpoint_id> older;
-  for (auto at = ids.rbegin(); at != ids.rend() && !older; ++at)
-    if (*at < id && reader.read_checkpoint(*at))
+  for (auto at = ids->rbegin(); at != ids->rend() && !older; ++at)
+    if (*at < id && read(*at, reader))
       older = *at;
   return with_older_checkpoint(std::move(cause), older);
+}
+
+std::string lmdb_checkpoint_store::name_of(checkpoint_id id) const {
+  return "checkpoint " + to_string(id) + " in " + file_.path.string();
+}
+
+result<checkpoint_contents> lmdb_checkpoint_store::read(checkpoint_id id, store_reader& reader) const {
+  const auto description = reader.read_manifest(id);
+  if (!description)
+    return description.failure();
+  const auto read_blob = [open = open_](const blob_reference& blob) -> result<bytes> {
+    const std::shared_lock open_meanwhile(open->mutex);
+    if (!open->file)
+      return error{errc::io, "the file is closed"};
+    auto transaction = open->file->environment().begin_read();
+    if (!transaction)
+      return std::move(transaction.failure());
+    return store_reader{*transaction, *open->file}.read_blob(blob);
+  };
+  return read_contents(*description, read_blob, name_of(id) + " cannot be read");
 }
 
 result<completed_checkpoint> lmdb_checkpoint_store::store(
@@ -176,7 +197,7 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
         return std::move(begun.failure());
       transaction.emplace(std::move(*begun));
     }
-    const auto room = transaction->reserve(opened_->blobs(), key, seal_size + content.size());
+    const auto room = transaction->reserve(open_->file->blobs(), key, seal_size + content.size());
     if (!room)
       return room.failure();
     std::memcpy(*room, &seal, seal_size);
@@ -193,7 +214,7 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
   }
   if (done)
     done = draft->check_inherited([&](const blob_reference& blob) -> status {
-      const auto value = transaction->read(opened_->blobs(), blob.key.encoded());
+      const auto value = transaction->read(open_->file->blobs(), blob.key.encoded());
       if (!value)
         return value.failure();
       if (!*value || (*value)->size() != seal_size + blob.bytes)
@@ -201,10 +222,10 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
       return {};
     });
   if (done)
-    done = transaction->write(opened_->checkpoints(), checkpoint_key(checkpoint.id),
+    done = transaction->write(open_->file->checkpoints(), checkpoint_key(checkpoint.id),
                               sealed(encode_manifest(draft->content())));
   if (done)
-    done = expire_checkpoints(*transaction, *opened_, retained_, keep_from);
+    done = expire_checkpoints(*transaction, *open_->file, retained_, keep_from);
   if (done)
     done = transaction->commit();
   transaction.reset();
@@ -220,14 +241,14 @@ result<manifest> lmdb_checkpoint_store::read_manifest(checkpoint_id id) {
   auto transaction = begin_read();
   if (!transaction)
     return transaction.failure();
-  return store_reader{*transaction, *opened_}.read_manifest(id);
+  return store_reader{*transaction, *open_->file}.read_manifest(id);
 }
 
 status lmdb_checkpoint_store::check_number(checkpoint_id id) {
   auto transaction = begin_read();
   if (!transaction)
     return transaction.failure();
-  const auto ids = store_reader{*transaction, *opened_}.ids();
+  const auto ids = store_reader{*transaction, *open_->file}.ids();
   if (!ids)
     return ids.failure();
   const checkpoint_id newest = ids->empty() ? checkpoint_id{} : ids->back();
@@ -240,7 +261,7 @@ status lmdb_checkpoint_store::check_number(checkpoint_id id) {
 // What no manifest refers to would go with the next checkpoint, but on a full disk there may be none.
 void lmdb_checkpoint_store::drop_unfinished() {
   auto transaction = begin_write();
-  status done = transaction ? erase_unneeded_blobs(*transaction, *opened_)
+  status done = transaction ? erase_unneeded_blobs(*transaction, *open_->file)
                             : status{transaction.failure()};
   if (done)
     done = transaction->commit();
@@ -253,7 +274,7 @@ status lmdb_checkpoint_store::clear() {
   auto transaction = begin_write();
   if (!transaction)
     return transaction.failure();
-  if (const status erased = erase_checkpoints(*transaction, *opened_); !erased)
+  if (const status erased = erase_checkpoints(*transaction, *open_->file); !erased)
     return erased;
   return transaction->commit();
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,12 @@
 
 namespace weir::detail {
 
+/// An open store file that others read restored state from: it is not closed while one of them does.
+struct shared_store_file {
+  std::shared_mutex mutex; ///< held shared by readers on other threads, and alone to open or close
+  std::optional<store_file> file;
+};
+
 /// The checkpoint store on a store file that exists.
 ///
 /// Errors: as checkpoint_store. After a failed commit the next call checks the file and opens it
@@ -22,6 +29,7 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   /// Takes the lock only if it succeeds.
   static result<std::unique_ptr<checkpoint_store>>
   open(directory_lock&& lock, lmdb_file file, const std::string& job, std::uint32_t retained);
+  ~lmdb_checkpoint_store() override;
 
   status continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
@@ -46,8 +54,8 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   status check_number(checkpoint_id id);
   result<manifest> read_manifest(checkpoint_id id);
   void drop_unfinished();
-  error damaged(checkpoint_id id, error cause, store_reader& reader,
-                const std::vector<checkpoint_id>& ids) const;
+  result<checkpoint_contents> read(checkpoint_id id, store_reader& reader) const;
+  std::string name_of(checkpoint_id id) const;
   result<completed_checkpoint>
   write(const completed_checkpoint& checkpoint,
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators, checkpoint_id keep_from);
@@ -56,7 +64,7 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   lmdb_file file_;
   std::string job_;
   std::uint32_t retained_;
-  std::optional<store_file> opened_;
+  std::shared_ptr<shared_store_file> open_ = std::make_shared<shared_store_file>();
 };
 
 } // namespace weir::detail

@@ -1,6 +1,8 @@
 #include <weir/snapshot/store_reader.hpp>
 
 #include <cstring>
+#include <map>
+#include <memory>
 
 #include <weir/base/hash.hpp>
 #include <weir/base/units.hpp>
@@ -90,33 +92,70 @@ result<bytes> store_reader::read_blob(const blob_reference& blob) {
 
 namespace {
 
-result<key_group_snapshot> read_group(const stored_key_group& from, const blob_function& read_blob,
-                                      const std::string& name) {
-  key_group_snapshot into;
-  into.group = from.group;
-  into.entries = from.entries;
-  std::size_t size = 0;
-  for (const blob_reference& blob : from.blobs)
-    size += blob.bytes;
-  for (const blob_reference& blob : from.blobs) {
+delta_chain chain_of(const stored_key_group& group) {
+  delta_chain chain;
+  for (const blob_reference& blob : group.blobs) {
     const bool is_delta = blob.key.kind == blob_kind::key_group_delta;
-    into.chain.deltas += is_delta;
-    (is_delta ? into.chain.delta_bytes : into.chain.base_bytes) += blob.bytes;
-    auto data = read_blob(blob);
-    if (!data)
-      return in_context(is_delta ? name + ", delta " + std::to_string(into.chain.deltas) : name,
-                        data.failure());
-    if (into.data.empty()) {
-      into.data = std::move(*data);
-      into.data.reserve(size);
-    } else {
-      into.data += *data;
-    }
+    chain.deltas += is_delta;
+    (is_delta ? chain.delta_bytes : chain.base_bytes) += blob.bytes;
   }
-  return into;
+  return chain;
 }
 
-result<operator_snapshot> read_operator(const stored_operator& from, const blob_function& read_blob) {
+/// The blobs of a key group, one after the other: calls use(content) for each.
+template <class Use>
+status for_each_blob(const stored_key_group& group, const std::string& name,
+                     const blob_function& read_blob, Use&& use) {
+  std::uint32_t deltas = 0;
+  for (const blob_reference& blob : group.blobs) {
+    const bool is_delta = blob.key.kind == blob_kind::key_group_delta;
+    deltas += is_delta;
+    const auto data = read_blob(blob);
+    if (!data)
+      return in_context(is_delta ? name + ", delta " + std::to_string(deltas) : name, data.failure());
+    use(*data);
+  }
+  return {};
+}
+
+/// The stored key groups of one operator instance, read when they are needed.
+class stored_groups final : public group_source {
+ public:
+  stored_groups(std::string of_operator, blob_function read_blob, std::string context)
+      : of_operator_(std::move(of_operator)), read_blob_(std::move(read_blob)),
+        context_(std::move(context)) {}
+
+  void add(const stored_key_group& group) { groups_.emplace(group.group, group); }
+
+  status verify(key_group group) const {
+    return for_each_blob(groups_.at(group), name_of(group), read_blob_, [](const bytes&) {});
+  }
+
+  result<key_group_snapshot> read(key_group group) const override {
+    const stored_key_group& stored = groups_.at(group);
+    key_group_snapshot into;
+    into.group = group;
+    into.entries = stored.entries;
+    into.chain = chain_of(stored);
+    into.data.reserve(into.chain.base_bytes + into.chain.delta_bytes);
+    const status done =
+        for_each_blob(stored, name_of(group), read_blob_, [&](const bytes& data) { into.data += data; });
+    if (!done)
+      return in_context(context_, done.failure());
+    return into;
+  }
+
+ private:
+  std::string name_of(key_group group) const { return "key group " + to_string(group) + of_operator_; }
+
+  std::string of_operator_;
+  blob_function read_blob_;
+  std::string context_;
+  std::map<key_group, stored_key_group> groups_;
+};
+
+result<operator_snapshot> read_operator(const stored_operator& from, const blob_function& read_blob,
+                                        const std::string& context) {
   const std::string of_operator =
       " of operator " + in_quotes(from.uid) + ", instance " + std::to_string(from.instance);
   operator_snapshot into;
@@ -127,11 +166,16 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
   into.records_in = from.records_in;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
+  const auto source = std::make_shared<stored_groups>(of_operator, read_blob, context);
   for (const stored_key_group& group : from.key_groups) {
-    auto restored = read_group(group, read_blob, "key group " + to_string(group.group) + of_operator);
-    if (!restored)
-      return restored.failure();
-    into.key_groups.push_back(std::move(*restored));
+    source->add(group);
+    if (const status verified = source->verify(group.group); !verified)
+      return verified.failure();
+    key_group_snapshot& later = into.key_groups.emplace_back();
+    later.group = group.group;
+    later.entries = group.entries;
+    later.chain = chain_of(group);
+    later.source = source;
   }
   for (const stored_list& list : from.lists) {
     const auto data = read_blob(list.blob);
@@ -145,22 +189,16 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
 
 } // namespace
 
-result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob) {
+result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob,
+                                          const std::string& context) {
   checkpoint_contents contents{description.checkpoint, {}};
   for (const stored_operator& part : description.operators) {
-    auto snapshot = read_operator(part, read_blob);
+    auto snapshot = read_operator(part, read_blob, context);
     if (!snapshot)
       return snapshot.failure();
     contents.operators.push_back(std::move(*snapshot));
   }
   return contents;
-}
-
-result<checkpoint_contents> store_reader::read_checkpoint(checkpoint_id id) {
-  const auto description = read_manifest(id);
-  if (!description)
-    return description.failure();
-  return read_contents(*description, [this](const blob_reference& blob) { return read_blob(blob); });
 }
 
 } // namespace weir::detail

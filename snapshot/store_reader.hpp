@@ -7,10 +7,13 @@
 
 namespace weir::detail {
 
-/// Puts a checkpoint together. The errors name the part.
-result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob);
+/// Puts a checkpoint together: verifies all of it, and leaves it to those who need a key group to read
+/// that again, with the same function, on any thread. The errors name the part; those of reading again
+/// begin with `context`.
+result<checkpoint_contents> read_contents(const manifest& description, const blob_function& read_blob,
+                                          const std::string& context);
 
-/// Reads manifests and checkpoints in one transaction, and verifies what it reads.
+/// Reads manifests and blobs in one transaction, and verifies what it reads.
 ///
 /// Ownership: borrows the transaction and the file.
 /// Errors:    corrupt and wrong_version; the messages name the part, not the checkpoint or the
@@ -23,11 +26,9 @@ class store_reader {
   /// Of all manifests, readable or not, in ascending order.
   result<std::vector<checkpoint_id>> ids();
   result<manifest> read_manifest(checkpoint_id id);
-  result<checkpoint_contents> read_checkpoint(checkpoint_id id);
-
- private:
   result<bytes> read_blob(const blob_reference& blob);
 
+ private:
   lmdb_transaction& transaction_;
   const store_file& file_;
 };

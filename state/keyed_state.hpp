@@ -171,8 +171,16 @@ class keyed_state {
           !fits)
         throw std::runtime_error(fits.failure().message);
       fits_as_it_is = fits_as_it_is && stored.keyed_states == declared_states();
-      for (const key_group_snapshot* group : part.groups)
-        restore(stored, *group);
+      for (const key_group_snapshot* group : part.groups) {
+        if (!group->source) {
+          restore(stored, *group);
+          continue;
+        }
+        const auto read = group->source->read(group->group);
+        if (!read)
+          throw std::runtime_error(read.failure().message);
+        restore(stored, *read);
+      }
     }
     if (fits_as_it_is)
       note_barrier(restored.from);

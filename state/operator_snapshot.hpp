@@ -29,9 +29,9 @@ struct state_schema {
 
 struct key_group_snapshot;
 
-/// Keyed state that is read only when it is stored.
+/// Keyed state that is read only when it is stored, or restored.
 ///
-/// Thread safety: one thread at a time, any.
+/// Thread safety: one thread at a time, any; of what a store has loaded, several.
 class group_source {
  public:
   virtual ~group_source() = default;

@@ -94,7 +94,7 @@ std::map<std::uint32_t, bytes> groups_in(checkpoint_store& store, std::uint64_t 
   for (const operator_snapshot& one : expect(store.load(checkpoint_id{id})).operators)
     for (const key_group_snapshot& group : one.key_groups) {
       CHECK_FALSE(group.is_delta);
-      CHECK(found.emplace(group.group.value, group.data).second);
+      CHECK(found.emplace(group.group.value, read_now(group).data).second);
     }
   return found;
 }

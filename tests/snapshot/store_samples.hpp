@@ -122,9 +122,19 @@ inline result<completed_checkpoint> store_sample(checkpoint_store& store, std::u
   return store.store(sample_checkpoint(id), sample_snapshots(id, scale, base));
 }
 
+/// The key group itself, of one that is only read when it is asked for.
+inline key_group_snapshot read_now(const key_group_snapshot& group) {
+  if (!group.source)
+    return group;
+  auto read = group.source->read(group.group);
+  if (!read)
+    FAIL(read.failure().message);
+  return std::move(*read);
+}
+
 inline bool equal(const operator_snapshot& a, const operator_snapshot& b) {
   const auto same_group = [](const key_group_snapshot& x, const key_group_snapshot& y) {
-    return x.group == y.group && x.entries == y.entries && x.data == y.data;
+    return x.group == y.group && x.entries == y.entries && read_now(x).data == read_now(y).data;
   };
   const auto same_list = [](const list_snapshot& x, const list_snapshot& y) {
     return x.name == y.name && x.mode == y.mode && x.type == y.type && x.items == y.items;
