@@ -7,6 +7,7 @@
 
 #include <weir/actors/batch.hpp>
 #include <weir/actors/collector.hpp>
+#include <weir/actors/progress.hpp>
 #include <weir/actors/record.hpp>
 
 namespace weir {
@@ -24,6 +25,27 @@ class output_port {
 
   /// Passes what has been emitted on to the receivers.
   virtual void flush() = 0;
+
+  /// Adds a receiver of what send_watermark and send_idleness say; it must outlive the port.
+  void connect_progress(progress_receiver& receiver) { progress_receivers_.push_back(&receiver); }
+
+  /// After all that has been emitted: no record with an event time before `time` follows, but late
+  /// ones.
+  void send_watermark(event_time time) {
+    flush();
+    for (progress_receiver* receiver : progress_receivers_)
+      receiver->receive_watermark(time);
+  }
+
+  /// Nobody need wait for a watermark from here until the next one.
+  void send_idleness() {
+    flush();
+    for (progress_receiver* receiver : progress_receivers_)
+      receiver->receive_idleness();
+  }
+
+ private:
+  std::vector<progress_receiver*> progress_receivers_;
 };
 
 /// What an operator's function emits its results with: `out(record)`.

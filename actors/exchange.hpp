@@ -8,6 +8,7 @@
 #include <weir/actors/batch.hpp>
 #include <weir/actors/collector.hpp>
 #include <weir/actors/output_channel.hpp>
+#include <weir/actors/progress.hpp>
 #include <weir/actors/record.hpp>
 #include <weir/base/hash.hpp>
 
@@ -22,11 +23,9 @@ enum class partitioning : std::uint8_t {
 };
 
 /// The sending end of one edge in one task: distributes records over the edge's channels.
-class exchange_base {
+class exchange_base : public progress_receiver {
  public:
   explicit exchange_base(std::vector<output_channel*> channels) : channels_(std::move(channels)) {}
-  virtual ~exchange_base() = default;
-
   /// Sends the batches that are not full yet.
   virtual void flush() = 0;
 
@@ -42,6 +41,9 @@ class exchange_base {
     for (output_channel* channel : channels_)
       channel->send(what);
   }
+
+  void receive_watermark(event_time time) override { send_all(marker::watermark(time)); }
+  void receive_idleness() override { send_all(marker::idle()); }
 
  protected:
   std::vector<output_channel*> channels_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace weir {
 
@@ -45,6 +46,7 @@ std::optional<gate_event> input_gate::next() {
     item what = std::move(state.queue.front());
     state.queue.pop_front();
     if (auto* records = std::get_if<batch_ptr>(&what)) {
+      state.is_idle = false;
       make_ready(channel);
       return batch_ready{channel, std::move(*records)};
     }
@@ -57,6 +59,11 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
   switch (what.what) {
   case marker::kind::watermark:
     channels_[channel].watermark = std::max(channels_[channel].watermark, what.time);
+    channels_[channel].is_idle = false;
+    update_watermark();
+    break;
+  case marker::kind::idle:
+    channels_[channel].is_idle = true;
     update_watermark();
     break;
   case marker::kind::barrier: barrier_arrived(channel, what.order); break;
@@ -66,12 +73,22 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
 
 void input_gate::update_watermark() {
   event_time smallest = last_watermark;
+  bool any_active = live_ == 0;
   for (const channel_state& state : channels_)
-    if (!state.ended)
+    if (!state.ended && !state.is_idle) {
       smallest = std::min(smallest, state.watermark);
-  if (smallest > watermark_) {
+      any_active = true;
+    }
+  if (!any_active) {
+    if (!std::exchange(is_idle_, true))
+      decided_.push_back(channels_idle{});
+  } else if (smallest > watermark_) {
     watermark_ = smallest;
+    is_idle_ = false;
     decided_.push_back(watermark_advanced{smallest});
+  } else if (is_idle_ && watermark_ != no_watermark) {
+    is_idle_ = false; // somebody has to say that this task is to be waited for again
+    decided_.push_back(watermark_advanced{watermark_});
   }
 }
 

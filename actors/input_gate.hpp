@@ -27,6 +27,9 @@ struct watermark_advanced {
   event_time time;
 };
 
+/// All channels that have not ended are idle.
+struct channels_idle {};
+
 /// The barrier has come on every channel that has not ended: the time to snapshot.
 struct barrier_complete {
   snapshot_order order;
@@ -35,7 +38,7 @@ struct barrier_complete {
 /// Every channel has ended.
 struct input_ended {};
 
-using gate_event = std::variant<batch_ready, watermark_advanced, barrier_complete, input_ended>;
+using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, barrier_complete, input_ended>;
 
 /// Turns the channels of one task into one sequence of events: what to process next, when to
 /// snapshot, how far event time has come.
@@ -43,6 +46,8 @@ using gate_event = std::variant<batch_ready, watermark_advanced, barrier_complet
 /// In exactly-once mode a channel whose barrier has come is held back until the barrier has come on
 /// all others (alignment); in at-least-once mode none is. A channel that has ended counts as one
 /// whose barrier has come. Channels with something to offer take turns.
+///
+/// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back.
 ///
 /// Plain data: no clock, no actor. What it queues is bounded by the senders' credits.
 ///
@@ -76,6 +81,7 @@ class input_gate {
     std::deque<item> queue;
     event_time watermark = no_watermark;
     bool ended = false;
+    bool is_idle = false;
     bool is_queued = false;     // in ready_
     checkpoint_id held_for{};   // held back until this checkpoint is over; 0: not held
   };
@@ -105,6 +111,7 @@ class input_gate {
   std::set<checkpoint_id> aborted_;
   checkpoint_id last_complete_{};
   event_time watermark_ = no_watermark;
+  bool is_idle_ = false; // that has been decided, and no watermark since
   std::uint32_t live_;
 };
 

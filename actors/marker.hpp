@@ -10,7 +10,8 @@ namespace weir {
 /// What travels between the records of a channel, in their order.
 struct marker {
   enum class kind : std::uint8_t {
-    watermark,    ///< no record with an event time at or before `time` follows
+    watermark,    ///< no record with an event time before `time` follows, but late ones
+    idle,         ///< nobody need wait for this channel's watermark until something comes again
     barrier,      ///< separates the records of a checkpoint from those of the next one
     end_of_input, ///< nothing follows
   };
@@ -20,6 +21,7 @@ struct marker {
   snapshot_order order{}; ///< of a barrier
 
   static marker watermark(event_time time) { return {kind::watermark, time, {}}; }
+  static marker idle() { return {kind::idle, {}, {}}; }
   static marker barrier(const snapshot_order& order) { return {kind::barrier, {}, order}; }
   static marker end() { return {}; }
 };

@@ -8,6 +8,7 @@ void operator_base::open(const operator_context& context, const restored_state& 
   context_ = context;
   records_in_ = restored.records_in;
   drained_ = restored.drained;
+  ports_ = outputs();
   guarded("opening", [&] { on_open(restored); });
 }
 
@@ -17,6 +18,30 @@ collector_base& operator_base::input(std::size_t) {
 
 source_turn operator_base::take_turn() {
   throw std::logic_error("the operator '" + context_.name + "' is no source");
+}
+
+bool operator_base::advance(event_time watermark) {
+  return guarded("acting on a watermark", [&] { return on_watermark(watermark); });
+}
+
+bool operator_base::wake(event_time now) {
+  return guarded("acting on a timer", [&] { return on_wakeup(now); });
+}
+
+void operator_base::forward(event_time watermark) {
+  for (output_port* port : ports_)
+    port->send_watermark(watermark);
+}
+
+void operator_base::receive_watermark(event_time time) {
+  while (!advance(time))
+    ;
+  forward(time);
+}
+
+void operator_base::receive_idleness() {
+  for (output_port* port : ports_)
+    port->send_idleness();
 }
 
 bool operator_base::drain() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <weir/actors/collector.hpp>
 #include <weir/actors/emitter.hpp>
 #include <weir/actors/operator_error.hpp>
+#include <weir/actors/progress.hpp>
 #include <weir/base/clock.hpp>
 #include <weir/base/hash.hpp>
 #include <weir/state/operator_snapshot.hpp>
@@ -55,17 +57,15 @@ struct source_turn {
 
 /// One running instance of one step of the topology.
 ///
-/// The task drives it: open once, batches into its inputs, flush after each, snapshot at each
-/// barrier, drain once after the last batch. Functions may throw; an exception fails the task, and
+/// The task drives it: open once, batches into its inputs, flush after each, watermarks and points in
+/// processing time as they come, snapshot at each barrier, drain once after the last batch. Functions may throw; an exception fails the task, and
 /// the job goes on from its last checkpoint.
 ///
 /// Thread safety: task thread only.
-class operator_base {
+class operator_base : public progress_receiver {
  public:
   operator_base(const operator_base&) = delete;
   operator_base& operator=(const operator_base&) = delete;
-  virtual ~operator_base() = default;
-
   /// Prepares for the first record, with the state that `restored` holds.
   void open(const operator_context& context, const restored_state& restored);
 
@@ -78,7 +78,24 @@ class operator_base {
   /// A source's turn to emit up to about one batch. Only sources have it.
   virtual source_turn take_turn();
 
-  virtual void on_watermark(event_time) {}
+  /// Takes a step towards this watermark: returns true when all has been done that follows from it.
+  /// Called until then, with pauses in between when receivers are slow, and then the watermark is passed
+  /// on. They only grow.
+  bool advance(event_time watermark);
+
+  /// Passes a watermark on to the receivers of the outputs.
+  void forward(event_time watermark);
+
+  /// What comes from the operator before it in the chain: advances, without pauses, and passes it on.
+  void receive_watermark(event_time time) override;
+  void receive_idleness() override;
+
+  /// When wake() is to be called, in processing time; nothing while nothing depends on it.
+  virtual std::optional<event_time> next_wakeup() const { return std::nullopt; }
+
+  /// Takes a step of what is due in processing time; returns whether that was all. Calling it early
+  /// or late does no harm.
+  bool wake(event_time now);
 
   /// The input has ended: emits a part of what is left. Returns true when there is nothing more.
   /// Called until then, with pauses in between when receivers are slow.
@@ -100,6 +117,8 @@ class operator_base {
   operator_base() = default;
 
   virtual void on_open(const restored_state&) {}
+  virtual bool on_watermark(event_time) { return true; }
+  virtual bool on_wakeup(event_time) { return true; }
   virtual bool on_drain() { return true; }
   virtual void on_snapshot(const snapshot_order&, operator_snapshot&) {}
 
@@ -153,6 +172,7 @@ class operator_base {
   std::string place() const;
 
   operator_context context_;
+  std::vector<output_port*> ports_; // as outputs() gives them
   std::uint64_t records_in_ = 0;
   bool drained_ = false;
 };

@@ -92,6 +92,9 @@ struct next_turn {};
 /// The batch timeout has passed.
 struct flush_outputs {};
 
+/// A point in processing time that an operator waits for may have come.
+struct wake_task {};
+
 } // namespace weir
 
 WEIR_BEGIN_MESSAGES(weir_actors, 2100)
@@ -107,4 +110,5 @@ WEIR_LOCAL_MESSAGE(weir::task_failed)
 WEIR_LOCAL_MESSAGE(weir::task_stopped)
 WEIR_LOCAL_MESSAGE(weir::next_turn)
 WEIR_LOCAL_MESSAGE(weir::flush_outputs)
+WEIR_LOCAL_MESSAGE(weir::wake_task)
 WEIR_END_MESSAGES(weir_actors)

@@ -19,8 +19,10 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
       ports_.push_back(port);
     }
   }
-  for (const chain_link& link : blueprint_.links)
+  for (const chain_link& link : blueprint_.links) {
     outputs[link.from][link.output]->connect(operators_[link.to]->input(0));
+    outputs[link.from][link.output]->connect_progress(*operators_[link.to]);
+  }
   for (const task_output& output : blueprint_.outputs) {
     std::vector<output_channel*> channels;
     for (std::uint32_t i = 0; i < output.channels; ++i) {
@@ -31,6 +33,7 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
     exchanges_.push_back(output.make(
         exchange_setup{output.how, std::move(channels), config_.batch_size, key_groups}));
     outputs[output.from][output.output]->connect(exchanges_.back()->input());
+    outputs[output.from][output.output]->connect_progress(*exchanges_.back());
   }
   for (const std::uint32_t port : blueprint_.input_ports)
     inputs_.push_back(&operators_.front()->input(port));
@@ -50,6 +53,7 @@ void task::open() {
 
 void task::run() {
   phase_ = phase::running;
+  watch_clock();
   if (!blueprint_.is_source)
     work();
   else if (operators_.front()->is_drained())
@@ -105,17 +109,60 @@ void task::work() {
   }
   if (phase_ != phase::running && phase_ != phase::ended)
     return;
-  if (blueprint_.is_source) {
+  if (advancing_) {
+    step_advance();
+  } else if (is_waking_) {
+    step_wakeups();
+  } else if (blueprint_.is_source) {
     if (phase_ == phase::running && !turn_scheduled_)
       run_source();
-    return;
+  } else if (std::optional<gate_event> event = gate_.next()) {
+    std::visit([this](auto& what) { handle(what); }, *event);
   }
-  std::optional<gate_event> event = gate_.next();
-  if (!event)
-    return;
-  std::visit([this](auto& what) { handle(what); }, *event);
-  if (gate_.has_ready() && can_send())
+  watch_clock();
+  if ((advancing_ || is_waking_ || gate_.has_ready()) && can_send())
     schedule(duration::zero());
+}
+
+void task::wake() {
+  wakeup_at_.reset();
+  is_waking_ = phase_ == phase::running;
+  work();
+}
+
+void task::step_advance() {
+  operator_base& first = *operators_.front();
+  if (first.advance(*advancing_)) {
+    first.forward(*advancing_);
+    advancing_.reset();
+  }
+  flush_chain();
+  settle_outputs(false);
+}
+
+void task::step_wakeups() {
+  const event_time now = operators_.front()->context().clock->now();
+  is_waking_ = false;
+  for (const auto& one : operators_) {
+    const auto due = one->next_wakeup();
+    if (due && *due <= now && !one->wake(now))
+      is_waking_ = true;
+    flush_chain();
+  }
+  settle_outputs(false);
+}
+
+void task::watch_clock() {
+  if (phase_ != phase::running || is_waking_)
+    return;
+  std::optional<event_time> due;
+  for (const auto& one : operators_)
+    if (const auto wanted = one->next_wakeup(); wanted && (!due || *wanted < *due))
+      due = wanted;
+  if (!due || (wakeup_at_ && *wakeup_at_ <= *due))
+    return;
+  wakeup_at_ = due;
+  environment_.schedule_wakeup(operators_.front()->context().clock->until(*due));
 }
 
 void task::run_source() {
@@ -143,11 +190,13 @@ void task::handle(batch_ready& event) {
 }
 
 void task::handle(const watermark_advanced& event) {
-  for (const auto& one : operators_) {
-    one->on_watermark(event.time);
-    flush_chain();
-  }
-  send_all(marker::watermark(event.time));
+  advancing_ = event.time;
+  step_advance();
+}
+
+void task::handle(const channels_idle&) {
+  operators_.front()->receive_idleness();
+  count_blocked();
 }
 
 void task::handle(const barrier_complete& event) {

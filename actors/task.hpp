@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,9 @@ class task_environment : public channel_transport {
   /// Calls task::flush after `delay`.
   virtual void schedule_flush(duration delay) = 0;
 
+  /// Calls task::wake after `delay`.
+  virtual void schedule_wakeup(duration delay) = 0;
+
   virtual void report_snapshot(checkpoint_id checkpoint,
                                std::vector<std::shared_ptr<const operator_snapshot>> operators) = 0;
   virtual void report_completion(checkpoint_id checkpoint) = 0;
@@ -83,8 +87,8 @@ class task_environment : public channel_transport {
 /// One running instance of a chain of operators, without the actor around it: events in, calls of
 /// the environment out.
 ///
-/// It takes one batch, or one turn of the source, at a time, and none while an output channel is
-/// blocked. A marker leaves on every output after everything that came before it. When all input
+/// It takes one batch, or one turn of the source, or one step of what follows from a watermark or is due
+/// in processing time, at a time, and none while an output channel is blocked. A marker leaves on every output after everything that came before it. When all input
 /// has ended the operators drain, one after the other; then the task answers checkpoints until the
 /// job ends.
 ///
@@ -105,6 +109,7 @@ class task {
   void credit_returned(std::uint32_t channel, batch_ptr emptied);
   void take_turn();
   void flush();
+  void wake();
 
   void take_snapshot(const snapshot_order& order, bool stop);
   void complete(checkpoint_id checkpoint);
@@ -120,8 +125,12 @@ class task {
   void work();
   void handle(batch_ready& event);
   void handle(const watermark_advanced& event);
+  void handle(const channels_idle& event);
   void handle(const barrier_complete& event);
   void handle(const input_ended& event);
+  void step_advance();
+  void step_wakeups();
+  void watch_clock();
   void run_source();
   void end_source();
   void drain();
@@ -146,6 +155,9 @@ class task {
   phase phase_ = phase::waiting;
   bool turn_scheduled_ = false;
   bool flush_scheduled_ = false;
+  std::optional<event_time> advancing_; // the watermark that the first operator has not done with yet
+  bool is_waking_ = false;              // operators have not done yet what is due
+  std::optional<event_time> wakeup_at_; // the earliest wakeup that has been asked for
   std::uint32_t blocked_ = 0; // output channels
   std::size_t draining_ = 0;  // operator
   std::deque<snapshot_order> postponed_; // asked for while draining

@@ -27,6 +27,7 @@ caf::behavior task_actor::make_behavior() {
       },
       [this](next_turn) { task_->take_turn(); },
       [this](flush_outputs) { task_->flush(); },
+      [this](wake_task) { task_->wake(); },
       [this](const marker_sent& sent) { task_->receive(sent.channel, sent.what); },
       [this](const take_snapshot& order) {
         task_->take_snapshot(order.order, order.stop);
@@ -78,6 +79,10 @@ void task_actor::schedule_turn(duration delay) {
 
 void task_actor::schedule_flush(duration delay) {
   tell_self_later(*this, delay, flush_outputs{});
+}
+
+void task_actor::schedule_wakeup(duration delay) {
+  tell_self_later(*this, delay, wake_task{});
 }
 
 void task_actor::report_snapshot(checkpoint_id checkpoint,

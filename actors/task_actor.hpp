@@ -32,6 +32,7 @@ class task_actor : public actor_base, private task_environment {
   void return_credit(std::uint32_t channel, batch_ptr emptied) override;
   void schedule_turn(duration delay) override;
   void schedule_flush(duration delay) override;
+  void schedule_wakeup(duration delay) override;
   void report_snapshot(checkpoint_id checkpoint,
                        std::vector<std::shared_ptr<const operator_snapshot>> operators) override;
   void report_completion(checkpoint_id checkpoint) override;

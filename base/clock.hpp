@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -29,6 +30,9 @@ class processing_clock {
  public:
   virtual ~processing_clock() = default;
   virtual event_time now() const = 0;
+
+  /// How long to sleep until it may be `time`.
+  virtual duration until(event_time time) const { return std::max(duration::zero(), duration{time - now()}); }
 };
 
 /// The machine's clock.
@@ -46,6 +50,11 @@ class manual_clock final : public processing_clock {
       : now_(start.time_since_epoch().count()) {}
 
   event_time now() const override { return event_time{std::chrono::milliseconds{now_.load()}}; }
+
+  /// It may be told to go on at any moment, so whoever waits for it looks again soon.
+  duration until(event_time time) const override {
+    return time <= now() ? duration::zero() : std::chrono::milliseconds{1};
+  }
   void advance(std::chrono::milliseconds by) { now_ += by.count(); }
 
  private:

@@ -433,7 +433,16 @@ void disk_state::erase_range(std::string_view prefix) {
 }
 
 void disk_state::for_each(key_group group, const visit_row& use) {
-  const std::string prefix = group_prefix(group);
+  for_each_row(group_prefix(group), use);
+}
+
+void disk_state::for_each(key_group group, std::uint64_t hash, const visit_row& use) {
+  std::string prefix = group_prefix(group);
+  append_big_endian(prefix, hash);
+  for_each_row(prefix, use);
+}
+
+void disk_state::for_each_row(const std::string& prefix, const visit_row& use) {
   lmdb_cursor cursor = must(transaction().cursor(content_->rows));
   for (bool more = must(cursor.seek(prefix)); more && cursor.key().starts_with(prefix);
        more = must(cursor.next())) {

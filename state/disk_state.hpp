@@ -86,6 +86,9 @@ class disk_state final : public row_entries {
   using visit_row = std::function<void(std::uint64_t hash, std::string_view key, std::string_view heads)>;
   void for_each(key_group group, const visit_row& use);
 
+  /// The same for the rows with one hash.
+  void for_each(key_group group, std::uint64_t hash, const visit_row& use);
+
   /// A place among all rows, for walking over them a few at a time. Empty: the beginning.
   using position = std::string;
 
@@ -118,6 +121,7 @@ class disk_state final : public row_entries {
   detail::lmdb_transaction& transaction();
   bool locate();
   located locate_entry(std::uint32_t column, std::uint64_t place, const visit& is_it);
+  void for_each_row(const std::string& prefix, const visit_row& use);
   void erase_range(std::string_view prefix);
   void erase_log(key_group group, std::uint64_t before);
   std::uint64_t& selected_size();

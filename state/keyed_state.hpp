@@ -142,15 +142,42 @@ class keyed_state {
     });
   }
 
+  /// Calls visit(key, row) for every key that may have this hash. With state on disk they are in the cache
+  /// then. It must not insert or erase.
+  template <class Visit>
+  void for_each_of(std::uint64_t hash, Visit&& visit) {
+    if (disk_)
+      disk_->for_each(key_group_of(hash, setup_.groups), hash,
+                      [&](std::uint64_t, std::string_view key, std::string_view heads) {
+                        add_to_cache(hash, decoded<Key>(key), heads);
+                      });
+    table_.for_each_of(hash, visit);
+  }
+
+  /// Calls visit(hash, row) for every key. The row is not to be changed, and valid only meanwhile.
+  template <class Visit>
+  void for_each_row(Visit&& visit) {
+    const key_group_range range = table_.range();
+    scratch_row scratch(table_.rows());
+    for (std::uint32_t n = range.first; n < range.last; ++n) {
+      table_.for_each(key_group{n}, [&](const Key& key, const std::byte* row) { visit(hash_of(key), row); });
+      if (disk_)
+        disk_->for_each(key_group{n}, [&](std::uint64_t hash, std::string_view key, std::string_view heads) {
+          if (!table_.find(hash, decoded<Key>(key)))
+            scratch.use([&](std::byte* row) {
+              read_heads(heads, row);
+              visit(hash, std::as_const(row));
+            });
+        });
+    }
+  }
+
   /// Calls visit(key, row) for all keys of one group, and then removes them.
   template <class Visit>
   void drain(key_group group, Visit&& visit) {
     if (disk_)
       disk_->for_each(group, [&](std::uint64_t hash, std::string_view key, std::string_view heads) {
-        const Key decoded_key = decoded<Key>(key);
-        const located found = table_.find_or_create(hash, decoded_key);
-        if (found.created)
-          read_heads(heads, found.row);
+        add_to_cache(hash, decoded<Key>(key), heads);
       });
     table_.for_each(group, visit);
     table_.clear(group);
@@ -359,6 +386,32 @@ class keyed_state {
     disk_->forget_log(group);
   }
 
+  /// A row that belongs to no key, for one that is on disk.
+  class scratch_row {
+   public:
+    explicit scratch_row(const Rows& rows)
+        : rows_(rows), memory_(rows.size() / sizeof(std::max_align_t) + 1) {}
+
+    template <class Use>
+    void use(Use&& what) {
+      auto* const row = reinterpret_cast<std::byte*>(memory_.data());
+      rows_.construct(row);
+      const auto destroy = [this](std::byte* used) { rows_.destroy(used); };
+      const std::unique_ptr<std::byte, decltype(destroy)> until_the_end(row, destroy);
+      what(row);
+    }
+
+   private:
+    const Rows& rows_;
+    std::vector<std::max_align_t> memory_;
+  };
+
+  void add_to_cache(std::uint64_t hash, const Key& key, std::string_view heads) {
+    const located found = table_.find_or_create(hash, key);
+    if (found.created)
+      read_heads(heads, found.row);
+  }
+
   /// Rows of which nothing was left in the snapshot.
   void erase_empty(key_group group) {
     std::vector<Key> empty;
@@ -488,8 +541,7 @@ class keyed_state {
                 });
     const Rows& rows = table_.rows();
     const change_time at = time_of_changes(now);
-    std::vector<std::max_align_t> memory(rows.size() / sizeof(std::max_align_t) + 1);
-    auto* const place = reinterpret_cast<std::byte*>(memory.data());
+    scratch_row scratch(rows);
     bool is_writing = false;
     for (const row_on_disk& one : slice) {
       const Key key = decoded<Key>(one.key);
@@ -499,17 +551,17 @@ class keyed_state {
           set_changed(one.hash, cached);
         continue;
       }
-      rows.construct(place);
-      read_heads(one.heads, place);
-      if (rows.expire(place, at, disk_.get())) {
+      scratch.use([&](std::byte* row) {
+        read_heads(one.heads, row);
+        if (!rows.expire(row, at, disk_.get()))
+          return;
         if (!std::exchange(is_writing, true))
           disk_->begin_write();
         const key_group group = key_group_of(one.hash, setup_.groups);
-        log(group, {{&key, place}}, now);
+        log(group, {{&key, row}}, now);
         select(one.hash, key);
-        write_row(place, state_of(group).written);
-      }
-      rows.destroy(place);
+        write_row(row, state_of(group).written);
+      });
     }
     if (is_writing)
       disk_->commit();

@@ -198,6 +198,23 @@ class keyed_table {
     __builtin_prefetch(slot + stride(), 1); // where the next probe is, and the end of a slot on two lines
   }
 
+  /// Calls visit(const Key&, std::byte* row) for every key that may have this hash: half of its bits are
+  /// compared. It must not insert or erase.
+  template <class Visit>
+  void for_each_of(std::uint64_t hash, Visit&& visit) const {
+    const segment& part = segment_of(hash);
+    if (!part.slots)
+      return;
+    const std::uint32_t tag = tag_of(hash);
+    for (std::uint32_t i = tag & part.mask;; i = (i + 1) & part.mask) {
+      std::byte* slot = slot_at(part, i);
+      if (tag_in(slot) == 0)
+        return;
+      if (tag_in(slot) == tag)
+        visit(std::as_const(key_in(slot)), row_in(slot));
+    }
+  }
+
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
   template <class Visit>
   void for_each(key_group group, Visit&& visit) const {

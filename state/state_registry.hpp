@@ -68,6 +68,13 @@ class state_registry : public operator_state_registry {
     return what.bind(cursor_, add(what.column()));
   }
 
+  /// The same for a state of Weir's own, whose name may begin with "weir.".
+  template <class Declaration>
+  typename Declaration::state declare_own(const Declaration& what) {
+    columns_.push_back(what.column());
+    return what.bind(cursor_, columns_.size() - 1);
+  }
+
   /// The layout of all declared states, with which the operator makes its rows. Also tells the
   /// states where they lie in them.
   dynamic_rows finish();

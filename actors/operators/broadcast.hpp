@@ -53,10 +53,7 @@ class broadcast_operator : public operator_base, public collector<Main> {
  public:
   collector_base& input(std::size_t port) override { return port == 0 ? *this : *broadcast_input_; }
   std::vector<output_port*> outputs() override { return {&out_}; }
-  void on_watermark(event_time time) override {
-    told_.set_watermark(time);
-    broadcast_told_.set_watermark(time);
-  }
+  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  protected:
   explicit broadcast_operator(P how) : how_(std::move(how)), told_(context()), broadcast_told_(context()) {}
@@ -71,6 +68,11 @@ class broadcast_operator : public operator_base, public collector<Main> {
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
+  bool on_watermark(event_time time) override {
+    broadcast_told_.set_watermark(time);
+    return state_.advance(how_, told_, out_, time);
+  }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   void receive_broadcast(batch<Broadcast>& records) {
     const event_time* times = records.times();

@@ -63,7 +63,7 @@ class connected_process_operator final : public operator_base {
 
   collector_base& input(std::size_t port) override { return *inputs_[port]; }
   std::vector<output_port*> outputs() override { return {&out_}; }
-  void on_watermark(event_time time) override { told_.set_watermark(time); }
+  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  private:
   template <class In, class Call>
@@ -81,6 +81,8 @@ class connected_process_operator final : public operator_base {
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
+  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   P how_;
   process_context told_;
@@ -103,7 +105,7 @@ class connected_keyed_process_operator final : public operator_base {
 
   collector_base& input(std::size_t port) override { return *inputs_[port]; }
   std::vector<output_port*> outputs() override { return {&out_}; }
-  void on_watermark(event_time time) override { told_.set_watermark(time); }
+  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  private:
   template <class In, class KeyOf, class Call>
@@ -118,6 +120,8 @@ class connected_keyed_process_operator final : public operator_base {
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
+  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   FirstKey first_key_;
   SecondKey second_key_;

@@ -24,6 +24,9 @@ class process_context {
   /// The largest watermark that has arrived.
   event_time watermark() const { return watermark_; }
 
+  /// What time it is on the job's clock.
+  event_time processing_time() const { return where_.clock->now(); }
+
   const operator_context& where() const { return where_; }
 
   void set_time(std::optional<event_time> time) { time_ = time; }
@@ -35,17 +38,44 @@ class process_context {
   event_time watermark_ = no_watermark;
 };
 
-/// The same on a keyed stream, where the record's key is known, too.
+/// The same on a keyed stream, where the record's key is known, too, and timers can be set for it if the
+/// class has an `on_timer`.
+///
+/// A timer is set once for its key, however often that is said, and called once. It is in checkpoints. One
+/// whose time has come already is called with the next watermark, or soon.
+///
+/// Errors: setting a timer without an `on_timer` throws std::logic_error.
 template <class Key>
 class keyed_context : public process_context {
  public:
   using process_context::process_context;
 
   const Key& key() const { return *key_; }
-  void set_key(const Key& key) { key_ = &key; }
+
+  /// Calls on_timer when the watermark has come to `time`: no record before it follows, but late ones. At
+  /// the end of the input all are called, in their order.
+  void set_timer(event_time time) { timers().set({time, time_domain::event}); }
+  void delete_timer(event_time time) { timers().erase({time, time_domain::event}); }
+
+  /// Calls on_timer when the job's clock has come to `time`. At the end of the input none is called.
+  void set_processing_timer(event_time time) { timers().set({time, time_domain::processing}); }
+  void delete_processing_timer(event_time time) { timers().erase({time, time_domain::processing}); }
+
+  void set_key(const Key& key, keyed_timers* timers) {
+    key_ = &key;
+    timers_ = timers;
+  }
 
  private:
+  keyed_timers& timers() const {
+    if (!timers_)
+      throw std::logic_error("a timer needs a class with `void on_timer(const weir::timer&, "
+                             "weir::keyed_context<Key>&, weir::emitter<output>&)`");
+    return *timers_;
+  }
+
   const Key* key_ = nullptr;
+  keyed_timers* timers_ = nullptr;
 };
 
 /// A class that handles records one by one:
@@ -60,6 +90,9 @@ class keyed_context : public process_context {
 ///       }
 ///       weir::value_state<double> last_;
 ///     };
+///
+/// `void on_timer(const weir::timer&, context&, emitter&)` is called for the timers that the class sets with
+/// its keyed_context; what it emits for one in event time has that time.
 ///
 /// `open` is optional. On a stream that is not keyed it takes an operator_state_registry, and the
 /// context is a process_context. Instead of declaring state, or beside it, a class may keep state of
@@ -91,7 +124,7 @@ class process_operator final : public operator_base, public collector<In> {
 
   collector_base& input(std::size_t) override { return *this; }
   std::vector<output_port*> outputs() override { return {&out_}; }
-  void on_watermark(event_time time) override { told_.set_watermark(time); }
+  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
   void receive(batch<In>& records) override {
     const event_time* times = records.times();
@@ -106,6 +139,8 @@ class process_operator final : public operator_base, public collector<In> {
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
+  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   P how_;
   process_context told_;
@@ -124,7 +159,7 @@ class keyed_process_operator final : public operator_base, public collector<In> 
 
   collector_base& input(std::size_t) override { return *this; }
   std::vector<output_port*> outputs() override { return {&out_}; }
-  void on_watermark(event_time time) override { told_.set_watermark(time); }
+  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
   void receive(batch<In>& records) override {
     state_.process(
@@ -137,6 +172,8 @@ class keyed_process_operator final : public operator_base, public collector<In> 
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
+  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   KeyOf key_of_;
   P how_;

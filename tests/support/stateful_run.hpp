@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -105,10 +106,13 @@ class stateful_run {
     return send_to(to, hash, std::move(in), port);
   }
 
-  std::vector<Out> send_to(std::uint32_t to, std::uint64_t hash, In in, std::size_t port = 0) {
+  std::vector<Out> send_to(std::uint32_t to, std::uint64_t hash, In in, std::size_t port = 0,
+                           std::optional<event_time> time = std::nullopt) {
     batch<In> one(1);
     one[0] = std::move(in);
     one.resize(1);
+    if (time)
+      *one.enable_times(true) = *time;
     one.enable_hashes()[0] = hash;
     instances_[to]->running->input(port).receive_any(one);
     for (output_port* out : instances_[to]->running->outputs())
@@ -116,11 +120,38 @@ class stateful_run {
     return std::exchange(instances_[to]->kept.all, {});
   }
 
+  /// A watermark for all instances. Returns what was emitted, instance by instance.
+  std::vector<Out> watermark(event_time time) {
+    return from_all([time](operator_base& one) { one.receive_watermark(time); });
+  }
+
+  /// Does what is due in processing time.
+  std::vector<Out> wake() {
+    const event_time now = clock_->now();
+    return from_all([now](operator_base& one) {
+      while (!one.wake(now))
+        ;
+    });
+  }
+
   operator_base& running(std::uint32_t of) { return *instances_[of]->running; }
   std::uint32_t parallelism() const { return static_cast<std::uint32_t>(instances_.size()); }
   std::uint64_t bytes() const { return bytes_; } ///< of the last checkpoint
 
  private:
+  template <class Do>
+  std::vector<Out> from_all(Do&& what) {
+    std::vector<Out> all;
+    for (const auto& one : instances_) {
+      what(*one->running);
+      for (output_port* out : one->running->outputs())
+        out->flush();
+      for (Out& emitted : std::exchange(one->kept.all, {}))
+        all.push_back(std::move(emitted));
+    }
+    return all;
+  }
+
   struct instance {
     kept_records<Out> kept;
     std::unique_ptr<operator_base> running;
