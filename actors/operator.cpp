@@ -8,6 +8,7 @@ void operator_base::open(const operator_context& context, const restored_state& 
   context_ = context;
   records_in_ = restored.records_in;
   drained_ = restored.drained;
+  watermark_ = restored.watermark;
   ports_ = outputs();
   guarded("opening", [&] { on_open(restored); });
 }
@@ -21,7 +22,12 @@ source_turn operator_base::take_turn() {
 }
 
 bool operator_base::advance(event_time watermark) {
-  return guarded("acting on a watermark", [&] { return on_watermark(watermark); });
+  if (watermark < watermark_)
+    return true;
+  const bool is_done = guarded("acting on a watermark", [&] { return on_watermark(watermark); });
+  if (is_done)
+    watermark_ = watermark;
+  return is_done;
 }
 
 bool operator_base::wake(event_time now) {
@@ -29,8 +35,9 @@ bool operator_base::wake(event_time now) {
 }
 
 void operator_base::forward(event_time watermark) {
-  for (output_port* port : ports_)
-    port->send_watermark(watermark);
+  if (watermark >= watermark_)
+    for (output_port* port : ports_)
+      port->send_watermark(watermark);
 }
 
 void operator_base::receive_watermark(event_time time) {
@@ -57,6 +64,7 @@ operator_snapshot operator_base::snapshot(const snapshot_order& order) {
   made.parallelism = context_.parallelism;
   made.drained = drained_;
   made.records_in = records_in_;
+  made.watermark = watermark_;
   made.base = order.base;
   guarded("taking a snapshot", [&] { on_snapshot(order, made); });
   return made;

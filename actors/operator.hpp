@@ -80,13 +80,14 @@ class operator_base : public progress_receiver {
 
   /// Takes a step towards this watermark: returns true when all has been done that follows from it.
   /// Called until then, with pauses in between when receivers are slow, and then the watermark is passed
-  /// on. They only grow.
+  /// on. One below watermark() is of no effect.
   bool advance(event_time watermark);
 
   /// Passes a watermark on to the receivers of the outputs.
   void forward(event_time watermark);
 
-  /// What comes from the operator before it in the chain: advances, without pauses, and passes it on.
+  /// What comes from the operator before it in the chain: advances, without pauses, and passes the
+  /// watermark on.
   void receive_watermark(event_time time) override;
   void receive_idleness() override;
 
@@ -111,6 +112,9 @@ class operator_base : public progress_receiver {
   virtual void close() noexcept {}
 
   const operator_context& context() const noexcept { return context_; }
+
+  /// The largest watermark that has been acted on, before a restart, too.
+  event_time watermark() const noexcept { return watermark_; }
   bool is_drained() const noexcept { return drained_; }
 
  protected:
@@ -174,6 +178,7 @@ class operator_base : public progress_receiver {
   operator_context context_;
   std::vector<output_port*> ports_; // as outputs() gives them
   std::uint64_t records_in_ = 0;
+  event_time watermark_ = no_watermark;
   bool drained_ = false;
 };
 

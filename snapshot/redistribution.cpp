@@ -76,7 +76,11 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
   const bool same_parallelism = stored.size() == parallelism;
   const auto drained = static_cast<std::size_t>(std::count_if(
       stored.begin(), stored.end(), [](const auto& snapshot) { return snapshot->drained; }));
+  const auto watermark = std::min_element(stored.begin(), stored.end(), [](const auto& a, const auto& b) {
+    return a->watermark < b->watermark;
+  });
   for (std::uint32_t i = 0; i < parallelism; ++i) {
+    shares[i].watermark = (*watermark)->watermark;
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
     if (same_parallelism)
       shares[i].records_in = stored[i]->records_in;

@@ -53,6 +53,7 @@ void store_draft::add(const operator_snapshot& from) {
   into.parallelism = from.parallelism;
   into.drained = from.drained;
   into.records_in = from.records_in;
+  into.watermark = from.watermark;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
   for (const key_group_snapshot& group : from.key_groups)

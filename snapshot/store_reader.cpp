@@ -164,6 +164,7 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
   into.parallelism = from.parallelism;
   into.drained = from.drained;
   into.records_in = from.records_in;
+  into.watermark = from.watermark;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
   const auto source = std::make_shared<stored_groups>(of_operator, read_blob, context);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <weir/base/bytes.hpp>
+#include <weir/base/clock.hpp>
 #include <weir/base/error.hpp>
 #include <weir/base/ids.hpp>
 
@@ -76,6 +77,7 @@ struct operator_snapshot {
   std::uint32_t parallelism = 1;
   bool drained = false;         ///< its input has ended, and it has emitted what was left
   std::uint64_t records_in = 0; ///< records received since the job's first start
+  event_time watermark = no_watermark; ///< that it has acted on
   checkpoint_id base{};         ///< what deltas add to: a complete checkpoint; 0 where there are none
   std::string key_type;         ///< of the keyed state; empty where there is none
   std::vector<state_schema> keyed_states;

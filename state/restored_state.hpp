@@ -29,6 +29,7 @@ struct restored_state {
   checkpoint_id from{}; ///< 0: nothing is restored
   bool drained = false;
   std::uint64_t records_in = 0;
+  event_time watermark = no_watermark;
   std::vector<restored_groups> keyed;
   std::map<std::string, restored_list> lists; ///< by the list state's name
 };

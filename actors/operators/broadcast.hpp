@@ -64,7 +64,11 @@ class broadcast_operator : public operator_base, public collector<Main> {
   emitter<typename P::output> out_;
 
  private:
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    broadcast_told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }

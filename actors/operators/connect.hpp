@@ -77,7 +77,10 @@ class connected_process_operator final : public operator_base {
     });
   }
 
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
@@ -116,7 +119,10 @@ class connected_keyed_process_operator final : public operator_base {
     });
   }
 
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }

@@ -135,7 +135,10 @@ class process_operator final : public operator_base, public collector<In> {
   }
 
  private:
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }
@@ -168,7 +171,10 @@ class keyed_process_operator final : public operator_base, public collector<In> 
   }
 
  private:
-  void on_open(const restored_state& restored) override { state_.open(how_, context(), restored); }
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     state_.write(how_, order, made);
   }

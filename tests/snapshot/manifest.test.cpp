@@ -19,6 +19,7 @@ manifest example() {
   part.parallelism = 2;
   part.drained = true;
   part.records_in = 99;
+  part.watermark = event_time{std::chrono::milliseconds{1234}};
   part.key_type = "std::string";
   part.keyed_states = {{"n", "value", "i32", true}};
   part.key_groups = {
