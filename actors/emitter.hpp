@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,12 @@ class output_port {
     flush();
     for (progress_receiver* receiver : progress_receivers_)
       receiver->receive_idleness();
+  }
+
+  void send_partition(const partition_change& change) {
+    flush();
+    for (progress_receiver* receiver : progress_receivers_)
+      receiver->receive_partition(change);
   }
 
  private:
@@ -108,6 +115,39 @@ class emitter final : public output_port {
     }
   }
 
+  /// For sources that read several partitions side by side, each with event times in an order of its own:
+  /// this one is there, what follows is of it, nothing of it follows. The watermark is the smallest of
+  /// all that are open.
+  void open_partition(std::uint64_t partition) {
+    send_partition({partition_change::kind::opened, partition});
+  }
+  void set_partition(std::uint64_t partition) {
+    if (partition_ == partition) [[likely]]
+      return;
+    partition_ = partition;
+    send_partition({partition_change::kind::current, partition});
+  }
+  void end_partition(std::uint64_t partition) {
+    if (partition_ == partition)
+      partition_.reset();
+    send_partition({partition_change::kind::ended, partition});
+  }
+
+  /// Passes on a whole batch that came in, after all that has been emitted.
+  void pass(batch<T>& records) {
+    flush();
+    if (records.is_empty())
+      return;
+    for (std::size_t i = 0; i + 1 < receivers_.size(); ++i) {
+      if (!copy_ || copy_->capacity() < records.capacity())
+        copy_ = std::make_unique<batch<T>>(records.capacity());
+      copy_->copy_from(records);
+      receivers_[i]->receive(*copy_);
+    }
+    if (!receivers_.empty())
+      receivers_.back()->receive(records);
+  }
+
   void configure(std::uint32_t batch_size) override {
     batch_ = std::make_unique<batch<T>>(batch_capacity<T>(batch_size));
     adopt();
@@ -119,15 +159,9 @@ class emitter final : public output_port {
     if (size_ == 0)
       return;
     batch_->resize(size_);
+    size_ = 0;
     const bool timed = times_ != nullptr;
-    for (std::size_t i = 0; i + 1 < receivers_.size(); ++i) {
-      if (!copy_ || copy_->capacity() < batch_->capacity())
-        copy_ = std::make_unique<batch<T>>(batch_->capacity());
-      copy_->copy_from(*batch_);
-      receivers_[i]->receive(*copy_);
-    }
-    if (!receivers_.empty())
-      receivers_.back()->receive(*batch_);
+    pass(*batch_);
     batch_->reset();
     times_ = batch_->enable_times(timed);
     adopt();
@@ -145,6 +179,7 @@ class emitter final : public output_port {
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;
   event_time time_{};
+  std::optional<std::uint64_t> partition_; // of a source, that was said last
   std::unique_ptr<batch<T>> batch_;
   std::unique_ptr<batch<T>> copy_;
   std::vector<collector<T>*> receivers_;

@@ -44,6 +44,7 @@ class exchange_base : public progress_receiver {
 
   void receive_watermark(event_time time) override { send_all(marker::watermark(time)); }
   void receive_idleness() override { send_all(marker::idle()); }
+  void receive_partition(const partition_change&) override {}
 
  protected:
   std::vector<output_channel*> channels_;
@@ -173,6 +174,11 @@ class plain_exchange final : public exchange_base, public collector<T> {
     return false;
   }
   collector_base& input() override { return *this; }
+
+  void receive_partition(const partition_change& change) override {
+    if (how_ == partitioning::forward)
+      send_all(marker::of_partition(change));
+  }
 
  private:
   static void copy(channel_writer<T>& writer, batch<T>& records) {

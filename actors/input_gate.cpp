@@ -62,6 +62,10 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
     channels_[channel].is_idle = false;
     update_watermark();
     break;
+  case marker::kind::partition:
+    if (channels_.size() == 1) // otherwise records of several instances are mixed
+      decided_.push_back(partition_changed{what.partition});
+    break;
   case marker::kind::idle:
     channels_[channel].is_idle = true;
     update_watermark();

@@ -30,6 +30,11 @@ struct watermark_advanced {
 /// All channels that have not ended are idle.
 struct channels_idle {};
 
+/// The only channel says something about partitions.
+struct partition_changed {
+  partition_change change;
+};
+
 /// The barrier has come on every channel that has not ended: the time to snapshot.
 struct barrier_complete {
   snapshot_order order;
@@ -38,7 +43,7 @@ struct barrier_complete {
 /// Every channel has ended.
 struct input_ended {};
 
-using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, barrier_complete, input_ended>;
+using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, partition_changed, barrier_complete, input_ended>;
 
 /// Turns the channels of one task into one sequence of events: what to process next, when to
 /// snapshot, how far event time has come.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <weir/actors/progress.hpp>
 #include <weir/base/clock.hpp>
 #include <weir/state/snapshot_order.hpp>
 
@@ -12,6 +13,7 @@ struct marker {
   enum class kind : std::uint8_t {
     watermark,    ///< no record with an event time before `time` follows, but late ones
     idle,         ///< nobody need wait for this channel's watermark until something comes again
+    partition,    ///< something about the partitions of the sender's input
     barrier,      ///< separates the records of a checkpoint from those of the next one
     end_of_input, ///< nothing follows
   };
@@ -19,10 +21,12 @@ struct marker {
   kind what = kind::end_of_input;
   event_time time{};
   snapshot_order order{}; ///< of a barrier
+  partition_change partition{};
 
-  static marker watermark(event_time time) { return {kind::watermark, time, {}}; }
-  static marker idle() { return {kind::idle, {}, {}}; }
-  static marker barrier(const snapshot_order& order) { return {kind::barrier, {}, order}; }
+  static marker watermark(event_time time) { return {kind::watermark, time, {}, {}}; }
+  static marker idle() { return {kind::idle, {}, {}, {}}; }
+  static marker of_partition(const partition_change& change) { return {kind::partition, {}, {}, change}; }
+  static marker barrier(const snapshot_order& order) { return {kind::barrier, {}, order, {}}; }
   static marker end() { return {}; }
 };
 

@@ -22,7 +22,7 @@ source_turn operator_base::take_turn() {
 }
 
 bool operator_base::advance(event_time watermark) {
-  if (watermark < watermark_)
+  if (watermark < watermark_ || (!follows_watermarks() && watermark != last_watermark))
     return true;
   const bool is_done = guarded("acting on a watermark", [&] { return on_watermark(watermark); });
   if (is_done)
@@ -35,9 +35,14 @@ bool operator_base::wake(event_time now) {
 }
 
 void operator_base::forward(event_time watermark) {
-  if (watermark >= watermark_)
-    for (output_port* port : ports_)
-      port->send_watermark(watermark);
+  if (watermark >= watermark_ && (follows_watermarks() || watermark == last_watermark))
+    send_watermark(watermark);
+}
+
+void operator_base::send_watermark(event_time watermark) {
+  watermark_ = watermark;
+  for (output_port* port : ports_)
+    port->send_watermark(watermark);
 }
 
 void operator_base::receive_watermark(event_time time) {
@@ -49,6 +54,11 @@ void operator_base::receive_watermark(event_time time) {
 void operator_base::receive_idleness() {
   for (output_port* port : ports_)
     port->send_idleness();
+}
+
+void operator_base::receive_partition(const partition_change& change) {
+  for (output_port* port : ports_)
+    port->send_partition(change);
 }
 
 bool operator_base::drain() {

@@ -90,6 +90,7 @@ class operator_base : public progress_receiver {
   /// watermark on.
   void receive_watermark(event_time time) override;
   void receive_idleness() override;
+  void receive_partition(const partition_change& change) override;
 
   /// When wake() is to be called, in processing time; nothing while nothing depends on it.
   virtual std::optional<event_time> next_wakeup() const { return std::nullopt; }
@@ -122,6 +123,14 @@ class operator_base : public progress_receiver {
 
   virtual void on_open(const restored_state&) {}
   virtual bool on_watermark(event_time) { return true; }
+
+  /// Whether watermarks from before it are acted on and passed on. Otherwise send_watermark() says what
+  /// is, and only the last one passes.
+  virtual bool follows_watermarks() const { return true; }
+
+  /// Acts as if this watermark had come, and has been acted on.
+  void send_watermark(event_time watermark);
+
   virtual bool on_wakeup(event_time) { return true; }
   virtual bool on_drain() { return true; }
   virtual void on_snapshot(const snapshot_order&, operator_snapshot&) {}

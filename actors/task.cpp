@@ -199,6 +199,11 @@ void task::handle(const channels_idle&) {
   count_blocked();
 }
 
+void task::handle(const partition_changed& event) {
+  operators_.front()->receive_partition(event.change);
+  count_blocked();
+}
+
 void task::handle(const barrier_complete& event) {
   snapshot_and_forward(event.order);
 }

@@ -126,6 +126,7 @@ class task {
   void handle(batch_ready& event);
   void handle(const watermark_advanced& event);
   void handle(const channels_idle& event);
+  void handle(const partition_changed& event);
   void handle(const barrier_complete& event);
   void handle(const input_ended& event);
   void step_advance();

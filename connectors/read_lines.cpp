@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <weir/base/file_descriptor.hpp>
+#include <weir/base/hash.hpp>
 #include <weir/connectors/input_files.hpp>
 #include <weir/connectors/line_buffer.hpp>
 
@@ -68,10 +69,14 @@ class read_lines::reader {
     std::size_t lines = 0;
     std::size_t taken = 0;
     line_buffer::line line;
+    if (!std::exchange(is_announced_, true))
+      for (const file_range& range : left_)
+        out.open_partition(partition_of(range));
     while (current_ != left_.size()) {
       file_range& range = left_[current_];
       if (!is_started_)
         start(range);
+      out.set_partition(partition_of(range));
       while (is_aligned_ && range.position < range.end) {
         if (!take(range, line)) {
           if (!fill(range))
@@ -86,7 +91,7 @@ class read_lines::reader {
           return source_turn::more();
       }
       if (range.position >= range.end)
-        finish();
+        finish(range, out);
       else if (!align(range))
         return source_turn::more();
     }
@@ -113,9 +118,15 @@ class read_lines::reader {
     offset_ = is_aligned_ ? range.position : range.begin - 1;
   }
 
-  void finish() {
+  void finish(const file_range& range, emitter<std::string>& out) {
     ++current_;
     is_started_ = false;
+    if (current_ == left_.size() || left_[current_].path != range.path)
+      out.end_partition(partition_of(range));
+  }
+
+  static std::uint64_t partition_of(const file_range& range) {
+    return hash_bytes(range.path.data(), range.path.size());
   }
 
   /// Passes over the line that started before the range. False when that takes long.
@@ -177,6 +188,7 @@ class read_lines::reader {
   std::vector<file_range> left_;
   std::size_t longest_line_;
   std::size_t current_ = 0;
+  bool is_announced_ = false; // the partitions
   bool is_started_ = false;
   bool is_aligned_ = false; // the buffer begins where a line does
   std::string path_;        // of file_

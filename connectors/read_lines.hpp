@@ -47,6 +47,9 @@ struct file_range {
 /// paths and positions; with one instance that is the order of the input. What is appended to a
 /// file, and files that appear, after the job's first start are not read.
 ///
+/// Each file is a partition: event times have an order in each of them. They are read one after the
+/// other, so the watermark stays behind the earliest file that is left.
+///
 /// Errors:    before the start: a path that is missing or unreadable, a directory without files.
 ///            While reading: a file that has vanished, shrunk or cannot be read, a line that is too
 ///            long; each names the file.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <weir/actors/operators/assign_times.hpp>
 #include <weir/actors/operators/filter.hpp>
 #include <weir/actors/operators/flat_map.hpp>
 #include <weir/actors/operators/map.hpp>
@@ -190,6 +191,32 @@ class stream : public operator_settings<stream<T>> {
       return std::tuple<stream<Outs>...>{
           stream<Outs>(this->graph_, added, static_cast<std::uint32_t>(Output))...};
     }(std::index_sequence_for<Outs...>{});
+  }
+
+  /// Gives each record its event time, `event_time f(const T&)`, and says how far event time has come;
+  /// see watermark_generator.
+  ///
+  ///     readings.assign_times("times", [](const reading& in) { return in.at; },
+  ///                           weir::bounded_disorder{2s})
+  ///
+  /// Put it where the records of a source's instance are still together, to have a watermark per partition
+  /// of the source: before anything that divides them among instances.
+  template <class F, class W>
+  stream<T> assign_times(std::string name, F time_of, W how, watermark_options options = {}) const {
+    static_assert(time_function<F, T>, "assign_times: expected a function weir::event_time(const T&)");
+    static_assert(watermark_generator<W, T>,
+                  "assign_times: expected a class with `void on_record(const T&, weir::event_time)` and "
+                  "`weir::event_time watermark() const`, such as weir::bounded_disorder");
+    using op = assign_times_operator<T, F, W>;
+    return add<T>(std::move(name), "assign_times",
+                  [=] { return std::make_unique<op>(time_of, how, options); });
+  }
+
+  /// The same with the time at which each record passes here, on the job's clock.
+  stream<T> assign_ingestion_times(std::string name, watermark_options options = {}) const {
+    using op = assign_times_operator<T, ingestion_time, monotonous>;
+    return add<T>(std::move(name), "assign_times",
+                  [=] { return std::make_unique<op>(ingestion_time{}, monotonous{}, options); });
   }
 
   /// A class that handles records one by one; see process_function.

@@ -60,6 +60,8 @@ concept generator_function = std::copy_constructible<F> && record<generated_t<F>
 /// Instance s of p makes the records with i % p == s, in order, where p is the parallelism at the
 /// job's first start; at another parallelism later these sequences are dealt out anew.
 ///
+/// Each sequence is a partition: event times have an order in each of them.
+///
 /// Snapshots: the next number of each sequence, and the count that was in force at the first start.
 /// Cost:      the function is inlined into the loop that fills the batch.
 template <generator_function F>
@@ -82,6 +84,7 @@ class generate {
   void open(const operator_context&, std::vector<split> assigned) {
     ranges_ = std::move(assigned);
     turn_ = 0;
+    is_announced_ = false;
     if (options_.rate > 0)
       pace_.emplace(options_.rate, ranges_);
   }
@@ -89,6 +92,9 @@ class generate {
   source_turn poll(emitter<output>& out) {
     if (ranges_.empty())
       return source_turn::ended();
+    if (!std::exchange(is_announced_, true))
+      for (const index_range& range : ranges_)
+        out.open_partition(partition_of(range));
     if (pace_)
       return poll_paced(out);
     if (turn_ >= ranges_.size())
@@ -126,6 +132,8 @@ class generate {
   void emit(index_range& range, std::uint64_t n, emitter<output>& out) {
     std::uint64_t number = range.next;
     const std::uint64_t stride = range.stride;
+    const std::uint64_t partition = partition_of(range);
+    out.set_partition(partition);
     for (std::uint64_t i = 0; i != n; ++i, number += stride) {
       if constexpr (detail::makes_record<F>)
         out.append() = f_(number);
@@ -133,10 +141,15 @@ class generate {
         f_(number, out.append());
     }
     range.advance(n);
+    if (range.left() == 0)
+      out.end_partition(partition);
   }
+
+  static std::uint64_t partition_of(const index_range& range) { return range.next % range.stride; }
 
   F f_;
   parameter<std::uint64_t> count_;
+  bool is_announced_ = false; // the partitions
   generate_options options_;
   std::vector<index_range> ranges_;
   std::size_t turn_ = 0;

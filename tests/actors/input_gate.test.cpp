@@ -17,7 +17,7 @@ batch_ptr some_batch() {
 }
 
 /// What the gate offers, one word per event: "b0" a batch of channel 0, "w5" a watermark, "s3" a
-/// complete barrier, "end".
+/// complete barrier, "i" that all are idle, "p" something about a partition, "end".
 std::string next_word(input_gate& gate) {
   const std::optional<gate_event> event = gate.next();
   if (!event)
@@ -28,6 +28,10 @@ std::string next_word(input_gate& gate) {
     return advanced->time == last_watermark
                ? "w*"
                : "w" + std::to_string(advanced->time.time_since_epoch().count());
+  if (std::holds_alternative<channels_idle>(*event))
+    return "i";
+  if (std::holds_alternative<partition_changed>(*event))
+    return "p";
   if (const auto* complete = std::get_if<barrier_complete>(&*event))
     return "s" + to_string(complete->order.checkpoint);
   return "end";
@@ -209,4 +213,51 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
     CHECK(snapshots == 20);
     CHECK(seen == sent);
   }
+}
+
+TEST_CASE("an idle channel does not hold the watermark back, and comes back without moving it backwards") {
+  input_gate gate(2, checkpoint_mode::exactly_once);
+  gate.push(0, marker::watermark(at(10)));
+  gate.push(1, marker::watermark(at(5)));
+  CHECK(all_words(gate) == "w5");
+  gate.push(1, marker::idle());
+  CHECK(all_words(gate) == "w10");
+  gate.push(0, marker::watermark(at(20)));
+  CHECK(all_words(gate) == "w20");
+  gate.push(1, some_batch()); // it is late, and from now on waited for
+  gate.push(0, marker::watermark(at(30)));
+  CHECK(all_words(gate) == "b1");
+  gate.push(1, marker::watermark(at(25)));
+  CHECK(all_words(gate) == "w25");
+  gate.push(1, marker::watermark(at(40)));
+  CHECK(all_words(gate) == "w30");
+}
+
+TEST_CASE("when all channels are idle that is said once, and the next watermark ends it") {
+  input_gate gate(2, checkpoint_mode::exactly_once);
+  gate.push(0, marker::watermark(at(10)));
+  gate.push(0, marker::idle());
+  gate.push(1, marker::idle());
+  gate.push(0, marker::idle());
+  CHECK(all_words(gate) == "w10 i");
+  gate.push(0, marker::watermark(at(10)));
+  CHECK(all_words(gate) == "w10");
+  gate.push(0, marker::idle());
+  CHECK(all_words(gate) == "i");
+  gate.push(0, marker::watermark(at(10)));
+  CHECK(all_words(gate) == "w10"); // the same again: to be waited for
+  gate.push(0, marker::idle());
+  gate.push(0, marker::end());
+  gate.push(1, marker::end());
+  CHECK(all_words(gate) == "i w* end");
+}
+
+TEST_CASE("what is said of partitions passes only where records of one instance come") {
+  const marker said = marker::of_partition({partition_change::kind::opened, 7});
+  input_gate one(1, checkpoint_mode::exactly_once);
+  one.push(0, said);
+  CHECK(all_words(one) == "p");
+  input_gate two(2, checkpoint_mode::exactly_once);
+  two.push(0, said);
+  CHECK(all_words(two) == "");
 }
