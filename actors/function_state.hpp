@@ -154,7 +154,7 @@ class process_state {
 
   void collect_timers() {
     timers_->clear();
-    state_->for_each_row([&](std::uint64_t hash, const std::byte* row) { timers_->add(hash, row); });
+    state_->for_each_row([&](const Key& key, const std::byte* row) { timers_->add(hash_of(key), row); });
   }
 
   template <class P, class Out>

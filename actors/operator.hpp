@@ -33,6 +33,7 @@ struct operator_context {
   std::string run; ///< differs between all attempts at running the job, on all machines
   state_config state; ///< `cache_size` is this instance's share
   bool is_stored = true; ///< whether snapshots go anywhere; otherwise keyed state is left out of them
+  bool incremental = true; ///< whether snapshots may add to older ones
   bool allow_dropped_state = false; ///< stored state that is not declared is passed over
   std::shared_ptr<const processing_clock> clock = std::make_shared<system_clock>();
 

@@ -129,21 +129,23 @@ result<completed_checkpoint> write_checkpoint_file(const fs::path& path, const s
 }
 
 result<checkpoint_file> checkpoint_file::open(const fs::path& path) {
-  file_descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const file_descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!opened.is_open())
     return file_error(errc::io, "read", path.string(), errno);
-  checkpoint_file made(path, std::move(opened));
-  if (const status read = made.read_description(); !read)
+  checkpoint_file made(path);
+  if (const status read = made.read_description(opened); !read)
     return error{read.failure().code,
                  path.string() + (read.failure().code == errc::corrupt ? " is damaged: " : " ") +
                      read.failure().message};
   return made;
 }
 
-result<bytes> checkpoint_file::read(std::uint64_t offset, std::uint64_t size) const {
+namespace {
+
+result<bytes> read(const file_descriptor& file, std::uint64_t offset, std::uint64_t size) {
   bytes content(size, '\0');
   for (std::size_t done = 0; done < size;) {
-    const ssize_t n = ::pread(file_.number(), content.data() + done, size - done,
+    const ssize_t n = ::pread(file.number(), content.data() + done, size - done,
                               static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR)
       continue;
@@ -156,9 +158,9 @@ result<bytes> checkpoint_file::read(std::uint64_t offset, std::uint64_t size) co
   return content;
 }
 
-result<bytes> checkpoint_file::read_sealed(std::uint64_t offset, std::uint64_t end,
-                                           const char* name) const {
-  const auto value = read(offset, end - offset);
+result<bytes> read_sealed(const file_descriptor& file, std::uint64_t offset, std::uint64_t end,
+                          const char* name) {
+  const auto value = read(file, offset, end - offset);
   if (!value)
     return in_context(name, value.failure());
   const auto content = unsealed(*value);
@@ -167,12 +169,14 @@ result<bytes> checkpoint_file::read_sealed(std::uint64_t offset, std::uint64_t e
   return bytes(*content);
 }
 
-status checkpoint_file::read_description() {
+} // namespace
+
+status checkpoint_file::read_description(const file_descriptor& file) {
   struct stat about {};
-  if (::fstat(file_.number(), &about) != 0)
+  if (::fstat(file.number(), &about) != 0)
     return error{errc::io, "cannot be read: " + errno_text(errno)};
   const auto size = static_cast<std::uint64_t>(about.st_size);
-  const auto head = read(0, std::min<std::uint64_t>(size, head_size));
+  const auto head = read(file, 0, std::min<std::uint64_t>(size, head_size));
   if (!head)
     return head.failure();
   if (head->size() != head_size || !head->starts_with(checkpoint_format_magic))
@@ -185,7 +189,7 @@ status checkpoint_file::read_description() {
                                           std::to_string(checkpoint_format_version)};
   if (size < head_size + trailer_size)
     return error{errc::corrupt, "it was cut short"};
-  const auto trailer = read(size - trailer_size, trailer_size);
+  const auto trailer = read(file, size - trailer_size, trailer_size);
   if (!trailer)
     return trailer.failure();
   byte_reader in(*trailer);
@@ -195,10 +199,10 @@ status checkpoint_file::read_description() {
   if (in.read_raw<std::uint64_t>() != hash_bytes(trailer->data(), 24) || end != size - trailer_size ||
       !trailer->ends_with(checkpoint_format_magic) || index_at > manifest_at || manifest_at > end)
     return error{errc::corrupt, "it was cut short, or its last bytes were changed"};
-  const auto index = read_sealed(index_at, manifest_at, "its index");
+  const auto index = read_sealed(file, index_at, manifest_at, "its index");
   if (!index)
     return index.failure();
-  const auto description = read_sealed(manifest_at, end, "its manifest");
+  const auto description = read_sealed(file, manifest_at, end, "its manifest");
   if (!description)
     return description.failure();
   auto decoded = decode_manifest(*description);
@@ -222,7 +226,10 @@ result<bytes> checkpoint_file::read_blob(const blob_reference& blob) const {
   const auto found = offsets_.find(blob.key.encoded());
   if (found == offsets_.end())
     return error{errc::corrupt, "it is missing"};
-  auto content = read(found->second, blob.bytes);
+  const file_descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open())
+    return error{errc::io, "it cannot be read: " + errno_text(errno)};
+  auto content = read(file, found->second, blob.bytes);
   if (content && hash_bytes(content->data(), content->size()) != blob.checksum)
     return error{errc::corrupt, "its checksum does not fit"};
   return content;

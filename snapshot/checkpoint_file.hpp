@@ -34,15 +34,11 @@ class checkpoint_file {
   result<bytes> read_blob(const blob_reference& blob) const;
 
  private:
-  checkpoint_file(std::filesystem::path path, file_descriptor file)
-      : path_(std::move(path)), file_(std::move(file)) {}
+  explicit checkpoint_file(std::filesystem::path path) : path_(std::move(path)) {}
 
-  result<bytes> read(std::uint64_t offset, std::uint64_t size) const;
-  result<bytes> read_sealed(std::uint64_t offset, std::uint64_t end, const char* name) const;
-  status read_description();
+  status read_description(const file_descriptor& file);
 
-  std::filesystem::path path_;
-  file_descriptor file_;
+  std::filesystem::path path_; // opened for each blob: a checkpoint may be in many files
   std::string job_;
   manifest manifest_;
   std::map<std::string, std::uint64_t, std::less<>> offsets_; // of blobs, by their keys

@@ -124,6 +124,8 @@ error missing_checkpoint(checkpoint_id id, const std::vector<checkpoint_id>& kno
 }
 
 error with_older_checkpoint(error cause, std::optional<checkpoint_id> older) {
+  if (cause.code == errc::io)
+    return cause; // it may be there the next time
   if (older)
     cause.message += "; the next older complete checkpoint is " + to_string(*older) +
                      ": start from it with checkpoint.restore-from = " + to_string(*older) +

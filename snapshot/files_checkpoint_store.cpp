@@ -31,6 +31,9 @@ constexpr std::string_view blobs_prefix = "blobs-"; // of a file whose checkpoin
 constexpr std::string_view suffix = ".weir";
 constexpr std::size_t digits = 20;
 
+/// A checkpoint is in so many files at most.
+constexpr std::size_t most_files = 256;
+
 std::string name_of(checkpoint_id id, std::string_view begin) {
   std::string number = std::to_string(id.value);
   number.insert(0, digits - number.size(), '0');
@@ -147,10 +150,6 @@ fs::path files_checkpoint_store::path_of(checkpoint_id id) const {
 
 fs::path files_checkpoint_store::blobs_path_of(checkpoint_id id) const {
   return directory_ / name_of(id, blobs_prefix);
-}
-
-fs::path files_checkpoint_store::holder_of(checkpoint_id id) const {
-  return path_of_holder(directory_, id);
 }
 
 result<std::vector<checkpoint_id>> files_checkpoint_store::ids() const {
@@ -277,11 +276,13 @@ result<checkpoint_contents> files_checkpoint_store::read(checkpoint_id id) const
   if (!file)
     return file.failure();
   const auto files = std::make_shared<checkpoint_files>(directory_);
-  const std::string context = path_of(id).string() + " is damaged";
   auto contents = read_contents(
-      file->content(), [files](const blob_reference& blob) { return files->read_blob(blob); }, context);
+      file->content(), [files](const blob_reference& blob) { return files->read_blob(blob); },
+      path_of(id).string() + " cannot be read");
   if (!contents)
-    return in_context(context, std::move(contents.failure()));
+    return in_context(path_of(id).string() +
+                          (contents.failure().code == errc::io ? " cannot be read" : " is damaged"),
+                      std::move(contents.failure()));
   return contents;
 }
 
@@ -340,7 +341,7 @@ status files_checkpoint_store::copy_from_sparse_files(store_draft& draft,
   std::map<checkpoint_id, std::uint64_t> referred;
   status done = draft.check_inherited([&](const blob_reference& blob) -> status {
     std::error_code code;
-    if (!fs::exists(holder_of(blob.key.checkpoint), code))
+    if (!fs::exists(path_of_holder(directory_, blob.key.checkpoint), code))
       return checkpoint_files::missing(blob.key.checkpoint);
     referred[blob.key.checkpoint] += blob.bytes;
     return {};
@@ -348,12 +349,18 @@ status files_checkpoint_store::copy_from_sparse_files(store_draft& draft,
   if (!done)
     return done;
   std::set<checkpoint_id> sparse;
+  std::vector<std::pair<std::uint64_t, checkpoint_id>> full;
   for (const auto& [id, size] : referred) {
     std::error_code code;
-    const auto whole = fs::file_size(holder_of(id), code);
+    const auto whole = fs::file_size(path_of_holder(directory_, id), code);
     if (!code && size < whole / 2)
       sparse.insert(id);
+    else
+      full.emplace_back(size, id);
   }
+  std::sort(full.begin(), full.end());
+  for (std::size_t i = 0; full.size() - i > most_files; ++i)
+    sparse.insert(full[i].second);
   return draft.copy_inherited(
       sparse, [&](const blob_reference& blob) { return files.read_blob(blob); }, put);
 }
@@ -392,6 +399,8 @@ status files_checkpoint_store::expire_or_fail(checkpoint_id keep_from) {
   };
   for (const checkpoint_id id : expired)
     keep_first(is_needed(id) ? rename_file(path_of(id), blobs_path_of(id)) : remove_file(path_of(id)));
+  if (!done)
+    return done; // what could not be removed may need the others
   for (const checkpoint_id id : *holders)
     if (!is_needed(id))
       keep_first(remove_file(blobs_path_of(id)));

@@ -44,7 +44,6 @@ class files_checkpoint_store final : public checkpoint_store {
 
   std::filesystem::path path_of(checkpoint_id id) const;
   std::filesystem::path blobs_path_of(checkpoint_id id) const;
-  std::filesystem::path holder_of(checkpoint_id id) const;
   result<std::vector<checkpoint_id>> ids() const;
   result<std::vector<checkpoint_id>> ids_of(std::string_view prefix) const;
   result<checkpoint_contents> read(checkpoint_id id) const;

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <limits>
 #include <map>
 #include <stdexcept>
 #include <system_error>
@@ -387,22 +386,12 @@ void disk_state::erase(key_group group) {
   is_there_.reset();
 }
 
-template <class Body>
-void disk_state::in_write(Body&& body) {
-  const bool is_alone = !writing_;
-  if (is_alone)
-    begin_write();
-  body();
-  if (is_alone)
-    commit();
-}
-
 void disk_state::log(key_group group, std::string_view section) {
   must(writing_->write(content_->log, log_key(group, log_position_), section));
   ++log_position_;
 }
 
-void disk_state::erase_log(key_group group, std::uint64_t before) {
+void disk_state::forget_log(key_group group, std::uint64_t before) {
   const std::string prefix = group_prefix(group);
   lmdb_cursor cursor = must(writing_->cursor(content_->log));
   while (must(cursor.seek(prefix)) && cursor.key().starts_with(prefix) &&
@@ -410,19 +399,12 @@ void disk_state::erase_log(key_group group, std::uint64_t before) {
     must(cursor.erase());
 }
 
-void disk_state::forget_log(std::uint64_t before) {
-  in_write([&] {
-    for (std::uint32_t group = 0; group < sizes_.size(); ++group)
-      erase_log(key_group{group}, before);
-  });
-}
-
-void disk_state::forget_log(key_group group) {
-  in_write([&] { erase_log(group, std::numeric_limits<std::uint64_t>::max()); });
-}
-
 std::uint64_t disk_state::bytes_when_whole(key_group group) const {
   return content_->whole_bytes[group.value];
+}
+
+void disk_state::forget_bytes(key_group group) {
+  content_->whole_bytes[group.value] = 0;
 }
 
 void disk_state::erase_range(std::string_view prefix) {

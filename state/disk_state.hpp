@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,9 +79,8 @@ class disk_state final : public row_entries {
   /// A position in all logs: behind what is there, and different at every call.
   std::uint64_t next_log_position() noexcept { return ++log_position_; }
 
-  /// Removes what is in the log before a position, or all of a group.
-  void forget_log(std::uint64_t before);
-  void forget_log(key_group group);
+  /// Removes what is in the log of a group before a position, or all of it; between begin_write and commit.
+  void forget_log(key_group group, std::uint64_t before = std::numeric_limits<std::uint64_t>::max());
 
   /// Calls visit(hash, key, heads) for the rows of a group.
   using visit_row = std::function<void(std::uint64_t hash, std::string_view key, std::string_view heads)>;
@@ -103,6 +103,7 @@ class disk_state final : public row_entries {
 
   /// How large a group was when a snapshot of all its rows was last read; 0: not yet.
   std::uint64_t bytes_when_whole(key_group group) const;
+  void forget_bytes(key_group group);
 
   bool find(std::uint32_t column, std::uint64_t place, const visit& is_it) override;
   void scan(std::uint32_t column, const visit& use) override;
@@ -123,11 +124,7 @@ class disk_state final : public row_entries {
   located locate_entry(std::uint32_t column, std::uint64_t place, const visit& is_it);
   void for_each_row(const std::string& prefix, const visit_row& use);
   void erase_range(std::string_view prefix);
-  void erase_log(key_group group, std::uint64_t before);
   std::uint64_t& selected_size();
-
-  template <class Body>
-  void in_write(Body&& body);
 
   std::shared_ptr<content> content_;
   std::optional<detail::lmdb_transaction> reading_;

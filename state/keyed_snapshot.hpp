@@ -61,7 +61,7 @@ void write_cell(const Rows&, const row_column& column, byte_writer& out, const s
 template <class Row>
 void write_cell(const static_rows<Row>&, const row_column&, byte_writer& out, const std::byte* row,
                 const cell_extent&) {
-  encode(out, *std::launder(reinterpret_cast<const Row*>(row)));
+  write_row(out, *std::launder(reinterpret_cast<const Row*>(row)));
 }
 
 } // namespace detail

@@ -36,6 +36,7 @@ struct keyed_state_setup {
   std::uint32_t groups = 1; ///< of the job
   state_config config;      ///< `cache_size` is this instance's own
   bool may_drop = false;    ///< whether stored state that is not declared is passed over on restore
+  bool tracks_changes = true; ///< whether a snapshot may be asked to add to an older one
 };
 
 /// The keyed state of one operator instance: the rows of the key groups it owns, and their way into
@@ -102,7 +103,7 @@ class keyed_state {
 
   /// The time for changes that are made from now on, until the next call of settle() or write().
   change_time time_of_changes(std::int64_t now) const noexcept {
-    return {now, disk_ || is_tracked_ ? table_.version() : 0, oldest_};
+    return {now, disk_ || is_tracked_ ? table_.version() : 0, oldest_, disk_ != nullptr};
   }
 
   /// What the row's lists and maps have on disk; null in memory. Borrows the key.
@@ -154,19 +155,20 @@ class keyed_state {
     table_.for_each_of(hash, visit);
   }
 
-  /// Calls visit(hash, row) for every key. The row is not to be changed, and valid only meanwhile.
+  /// Calls visit(key, row) for every key. The row is not to be changed, and valid only meanwhile.
   template <class Visit>
   void for_each_row(Visit&& visit) {
     const key_group_range range = table_.range();
     scratch_row scratch(table_.rows());
     for (std::uint32_t n = range.first; n < range.last; ++n) {
-      table_.for_each(key_group{n}, [&](const Key& key, const std::byte* row) { visit(hash_of(key), row); });
+      table_.for_each(key_group{n}, [&](const Key& key, const std::byte* row) { visit(key, row); });
       if (disk_)
-        disk_->for_each(key_group{n}, [&](std::uint64_t hash, std::string_view key, std::string_view heads) {
-          if (!table_.find(hash, decoded<Key>(key)))
+        disk_->for_each(key_group{n}, [&](std::uint64_t hash, std::string_view bytes_of_key, std::string_view heads) {
+          const Key key = decoded<Key>(bytes_of_key);
+          if (!table_.find(hash, key))
             scratch.use([&](std::byte* row) {
               read_heads(heads, row);
-              visit(hash, std::as_const(row));
+              visit(key, static_cast<const std::byte*>(row));
             });
         });
     }
@@ -190,7 +192,7 @@ class keyed_state {
   }
 
   void restore(const restored_state& restored) {
-    bool fits_as_it_is = restored.from != checkpoint_id{};
+    bool fits_as_it_is = !restored.keyed.empty();
     for (const restored_groups& part : restored.keyed) {
       const operator_snapshot& stored = *part.stored;
       if (const status fits =
@@ -226,6 +228,8 @@ class keyed_state {
         write_back(group, false, now);
       else if (table_.size(group) != 0)
         made.key_groups.push_back(snapshot_of(group, base, now));
+      else
+        state_of(group).chain = {};
     }
     if (disk_)
       made.key_groups = disk_->snapshot(extents(base), table_.rows().columns(), now);
@@ -276,6 +280,8 @@ class keyed_state {
 
   /// What is written from now on is what comes after the barrier of this checkpoint.
   void note_barrier(checkpoint_id checkpoint) {
+    if (!setup_.tracks_changes)
+      return;
     is_tracked_ = true;
     const std::uint64_t position = disk_ ? disk_->next_log_position() : 0;
     barriers_.push_back({checkpoint, table_.version(), position});
@@ -297,10 +303,14 @@ class keyed_state {
     barriers_.erase(barriers_.begin(), found);
     const barrier& now_first = barriers_.front();
     oldest_ = now_first.version;
-    if (disk_)
-      disk_->forget_log(now_first.log_position);
-    else
+    if (disk_) {
+      disk_->begin_write();
+      for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n)
+        disk_->forget_log(key_group{n}, now_first.log_position);
+      disk_->commit();
+    } else {
       table_.forget_changes(oldest_);
+    }
     return &now_first;
   }
 
@@ -343,15 +353,16 @@ class keyed_state {
   /// What of each group on disk goes into a snapshot.
   std::vector<group_extent> extents(const barrier* base) {
     std::vector<group_extent> all;
+    disk_->begin_write();
     for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n) {
       const key_group group{n};
       group_state& state = state_of(group);
       if (disk_->size(group) == 0) {
         state.chain = {};
+        disk_->forget_bytes(group);
         continue;
       }
-      if (const std::uint64_t whole = disk_->bytes_when_whole(group); state.chain.base_bytes == 0)
-        state.chain.base_bytes = whole;
+      find_base_bytes(group);
       const bool is_delta =
           base && state.log_begin <= base->log_position && is_worth(state.chain, state.logged_bytes);
       all.push_back({group, is_delta, is_delta ? base->log_position : 0});
@@ -363,6 +374,7 @@ class keyed_state {
         ++state.chain.deltas;
       }
     }
+    disk_->commit();
     return all;
   }
 
@@ -375,12 +387,24 @@ class keyed_state {
         table_.rows(), changed,
         {.is_delta = true, .since = state.written, .now = now, .on_disk = true});
     state.logged_bytes += section.size();
-    if (is_worth(state.chain, state.logged_bytes) || state.chain.base_bytes == 0)
+    find_base_bytes(group);
+    // Before the group has been read for the checkpoint that holds it whole, its size is an estimate.
+    const bool fits = state.chain.base_bytes != 0
+                          ? is_worth(state.chain, state.logged_bytes)
+                          : state.logged_bytes <= disk_->size(group) * heap_per_row_;
+    if (fits)
       disk_->log(group, section);
     else
       stop_logging(group);
   }
 
+  void find_base_bytes(key_group group) {
+    std::uint64_t& bytes_of_base = state_of(group).chain.base_bytes;
+    if (bytes_of_base == 0)
+      bytes_of_base = disk_->bytes_when_whole(group);
+  }
+
+  // Between begin_write and commit.
   void stop_logging(key_group group) {
     state_of(group).log_begin = no_log;
     disk_->forget_log(group);
@@ -473,7 +497,8 @@ class keyed_state {
     disk_->write(heads_.view());
   }
 
-  /// Brings one key group on disk up to date, in the order in which it lies there.
+  /// Brings one key group on disk up to date, in the order in which it lies there. Before the next change
+  /// a new version has to begin.
   void write_back(key_group group, bool clear, std::int64_t now) {
     struct changed_row {
       std::uint64_t hash;
@@ -503,7 +528,6 @@ class keyed_state {
       disk_->commit();
       heap_per_row_ = bytes_written / changed.size();
       state.written = table_.version();
-      table_.next_version();
     }
     if (clear && table_.size() != 0) {
       entry_bytes_ -= entry_bytes_ / table_.size() * table_.size(group);
@@ -515,8 +539,10 @@ class keyed_state {
   std::size_t cached_bytes(std::int64_t now) {
     if (flat<Key> && table_.rows().is_flat())
       return table_.memory();
-    if (heap_per_row_ == 0 && table_.size() >= 1024)
+    if (heap_per_row_ == 0 && table_.size() >= 1024) {
       write_back(key_group{next_to_evict_}, false, now);
+      table_.next_version();
+    }
     return table_.memory() + table_.size() * heap_per_row_ + entry_bytes_;
   }
 
@@ -527,6 +553,7 @@ class keyed_state {
       if (++next_to_evict_ == range.last)
         next_to_evict_ = range.first;
     }
+    table_.next_version();
   }
 
   [[gnu::noinline]] void clean_on_disk(std::int64_t now) {

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -96,7 +98,13 @@ class keyed_table {
   /// The version of the changes that are made now. A row that is made new has no version, 0, until it
   /// is said to have changed.
   std::uint32_t version() const noexcept { return version_; }
-  void next_version() noexcept { ++version_; }
+  void next_version() {
+    constexpr std::uint32_t last = std::numeric_limits<std::int32_t>::max(); // entries of maps have 31 bits
+    if (version_ == last)
+      throw std::length_error("the changes of keyed state cannot be counted any further: the job goes on from "
+                              "its last checkpoint, and counts anew");
+    ++version_;
+  }
 
   /// `row`, which find() or find_or_create() has returned for a key with this hash, changes.
   void set_changed(std::uint64_t hash, std::byte* row) noexcept {

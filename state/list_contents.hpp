@@ -166,7 +166,7 @@ struct list_contents {
       from = rewrite ? first : first + stored;
     else if (extent.is_delta)
       from = std::max(first, changes.first_after(extent.since, first + items.size()));
-    const std::uint64_t left_out = life.how().clean_in_snapshots && loaded
+    const std::uint64_t left_out = life.is_set() && life.how().clean_in_snapshots && loaded
                                        ? expired_at_front(life, extent.now)
                                        : std::uint64_t{0};
     const std::uint64_t begin = first + left_out;

@@ -13,7 +13,8 @@ namespace weir::detail {
 
 namespace {
 
-constexpr unsigned maximum_readers = 126;
+constexpr unsigned maximum_readers = 512;
+constexpr off_t lock_file_size = 64 * (maximum_readers + 64); // a cache line for each, and what LMDB has before them
 constexpr unsigned maximum_databases = 8;
 
 MDB_val value_of(std::string_view text) {
@@ -36,7 +37,7 @@ status allocate_lock_file(const lmdb_file& file) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0)
     return error{errc::io, "cannot open " + path + ": " + errno_text(errno)};
-  const int code = ::posix_fallocate(descriptor, 0, 16384);
+  const int code = ::posix_fallocate(descriptor, 0, lock_file_size);
   ::close(descriptor);
   if (code == ENOSPC || code == EDQUOT || code == EIO)
     return lmdb_failure("allocate the lock file of", code, file);

@@ -95,10 +95,10 @@ struct map_contents {
     entries[i].value = Value{};
   }
 
-  /// In memory: forgets the erased entries that nobody can ask for. Where they would be more than the
-  /// others, all that is there becomes new instead.
+  /// Forgets the erased entries that nobody can ask for. Where they would be more than the others, all that is
+  /// there becomes new instead. What is on disk has to be erased there first.
   void settle(const change_time& at) {
-    if (entries.size() < 2 * count + 16)
+    if (at.on_disk || entries.size() < 2 * count + 16)
       return;
     forget_absent(at.oldest);
     if (entries.size() < 2 * count + 16)
@@ -144,7 +144,7 @@ struct map_contents {
     const auto skips = [&](std::uint32_t i) {
       if (!whole && (marks.empty() || marks[i].version <= extent.since))
         return true;
-      return life.how().clean_in_snapshots && life.is_expired(stamps[i], extent.now);
+      return life.is_set() && life.how().clean_in_snapshots && life.is_expired(stamps[i], extent.now);
     };
     write_counted(out, [&](std::uint32_t i) {
       // An entry that is left out must not be found in an older snapshot.
@@ -345,7 +345,9 @@ row_column make_map_column(std::string name, const state_options& options) {
         return false;
       map->load_expired(index, how.life, at, *on_disk);
     }
-    return map->expire(how.life, at);
+    const bool any = map->expire(how.life, at);
+    map->settle(at);
+    return any;
   };
   return column;
 }

@@ -172,8 +172,7 @@ class map_state {
 
   void erase_at(detail::map_contents<Key, Value>& map, std::uint32_t i) const {
     map.erase(i, at());
-    if (!is_on_disk())
-      map.settle(at());
+    map.settle(at());
     cell_.note_removal();
   }
 
@@ -215,8 +214,7 @@ class map_state {
                          (detail::memory_of(map->entries[0].key) + detail::memory_of(map->entries[0].value)));
     }
     if (life_.is_set() && life_.hides_expired() && map->expire(life_, at())) {
-      if (!is_on_disk())
-        map->settle(at());
+      map->settle(at());
       cell_.note_removal();
     }
     return map;

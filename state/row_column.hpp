@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -278,16 +279,49 @@ row_column make_value_column(std::string name, std::string kind, const state_opt
   return detail::make_value_column<T, value_cell<T>>(std::move(name), std::move(kind), options);
 }
 
-/// The column of rows that are one Row, always there: what reduce, aggregate and count keep per key.
+/// Rows of one type that can be removed one by one: those that are empty are.
+template <class Row>
+concept removable_row = requires(const Row& row) {
+  { row.is_empty() } -> std::same_as<bool>;
+};
+
+namespace detail {
+
+/// A removable row is a flag, and then the row if it is there; another is the row alone.
+template <class Row>
+void write_row(byte_writer& out, const Row& row) {
+  if constexpr (removable_row<Row>) {
+    out.write_raw(static_cast<std::uint8_t>(!row.is_empty()));
+    if (row.is_empty())
+      return;
+  }
+  encode(out, row);
+}
+
+} // namespace detail
+
+/// The column of rows that are one Row: what reduce, aggregate and count keep per key, and windows.
 template <storable Row>
 row_column make_row_column(std::string name, std::string kind) {
   row_column column =
       detail::column_of_cells<Row>(std::move(name), std::move(kind), schema_of<Row>(), {});
-  column.is_empty = [](const std::byte*) { return false; };
-  column.write = [](const row_column&, byte_writer& out, const std::byte* place, const cell_extent&) {
-    encode(out, detail::cell_at<Row>(place));
+  column.is_empty = [](const std::byte* place) {
+    if constexpr (removable_row<Row>)
+      return detail::cell_at<Row>(place).is_empty();
+    else
+      return false;
   };
+  column.write = [](const row_column&, byte_writer& out, const std::byte* place, const cell_extent&) {
+    detail::write_row(out, detail::cell_at<Row>(place));
+  };
+  if constexpr (removable_row<Row>)
+    column.write_empty = [](byte_writer& out) { out.write_raw(std::uint8_t{0}); };
   column.read = [](const row_column&, byte_reader& in, std::byte* place, const migration*) {
+    if constexpr (removable_row<Row>)
+      if (!in.read_truth()) {
+        detail::cell_at<Row>(place) = Row{};
+        return;
+      }
     decode(in, detail::cell_at<Row>(place));
   };
   column.write_head = [](const row_column& how, byte_writer& out, const std::byte* place) {

@@ -15,6 +15,7 @@ struct change_time {
   std::int64_t now = 0;      ///< processing time in milliseconds, as of the current batch
   std::uint32_t version = 0; ///< grows; 0: nobody will ask what has changed
   std::uint32_t oldest = 0;  ///< nobody will ask for changes after an older version than this
+  bool on_disk = false;      ///< who will ask is the disk, when the row is written back
 };
 
 /// The version of what a restore has brought.

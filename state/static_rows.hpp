@@ -44,7 +44,12 @@ class static_rows {
     }
   }
 
-  static bool is_empty(const std::byte*) noexcept { return false; }
+  static bool is_empty([[maybe_unused]] const std::byte* row) noexcept {
+    if constexpr (removable_row<Row>)
+      return std::launder(reinterpret_cast<const Row*>(row))->is_empty();
+    else
+      return false;
+  }
   static bool expire(std::byte*, const change_time&, row_entries*) noexcept { return false; }
   static constexpr bool expires_on_disk() noexcept { return false; }
   static constexpr bool has_entries() noexcept { return false; }

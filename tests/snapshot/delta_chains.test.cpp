@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include <sys/resource.h>
+
 #include <doctest/doctest.h>
 
 #include <weir/snapshot/checkpoint_file.hpp>
@@ -619,4 +621,29 @@ TEST_CASE("whatever is added to what, every checkpoint is loaded as it was, and 
       store = open_sample(config);
     }
   }
+}
+
+TEST_CASE("a checkpoint in many files is in a bounded number of them, and is read with few open at a time") {
+  const temporary_directory directory;
+  checkpoint_config config = sample_config(directory.path());
+  config.storage = checkpoint_storage::files;
+  const auto store = open_sample(config);
+  bytes all = sample_bytes(1, 4'000'000);
+  expect(store_groups(*store, 1, 0, {whole(0, all)}));
+  for (std::uint64_t id = 2; id <= 400; ++id) {
+    const bytes more = sample_bytes(id, 3000);
+    all += more;
+    expect(store_groups(*store, id, id - 1, {delta(0, more)}));
+  }
+  const auto files = std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator{});
+  CHECK(files >= 100);
+  CHECK(files <= 264);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 64;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const contents found = groups_in(*store, 400);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(found == contents{{0, all}});
 }

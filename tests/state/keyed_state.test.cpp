@@ -32,7 +32,7 @@ struct colliding {
 };
 
 keyed_state_setup on_disk(const temporary_directory& directory, std::uint64_t cache) {
-  keyed_state_setup setup{{0, groups}, groups, {}, false};
+  keyed_state_setup setup{{0, groups}, groups, {}, false, true};
   setup.config.backend = state_backend::lmdb;
   setup.config.directory = directory.path();
   setup.config.cache_size = cache;
@@ -41,7 +41,7 @@ keyed_state_setup on_disk(const temporary_directory& directory, std::uint64_t ca
 }
 
 keyed_state_setup in_memory() {
-  return {{0, groups}, groups, {}, false};
+  return {{0, groups}, groups, {}, false, true};
 }
 
 /// What a store makes of snapshots: the data of each group, with the deltas that it needs.

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -145,4 +146,18 @@ TEST_CASE("cleaning a list of 100,000 on disk looks at what has expired, and a m
   CHECK(same_map.count == many - 3);
   same_map.store(0, true, first_time.version, disk);
   CHECK(disk.writes == 3);
+}
+
+TEST_CASE("a map whose entries only expire does not keep the expired ones, though snapshots ask for changes") {
+  const row_column column =
+      detail::make_map_column<std::uint64_t, std::uint64_t>("map", state_options(time_to_live{.after = std::chrono::milliseconds{10}}));
+  std::unique_ptr<detail::map_contents<std::uint64_t, std::uint64_t>> map =
+      std::make_unique<detail::map_contents<std::uint64_t, std::uint64_t>>();
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    const change_time at{static_cast<std::int64_t>(i / 10), first_time.version + static_cast<std::uint32_t>(i / 1000), 0};
+    map->insert(hash_of(i), i, true, at);
+    column.expire(column, 0, reinterpret_cast<std::byte*>(&map), at, nullptr);
+    REQUIRE(map->entries.size() <= 300);
+  }
+  CHECK(map->count == 100);
 }
