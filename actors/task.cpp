@@ -120,7 +120,8 @@ void task::work() {
     std::visit([this](auto& what) { handle(what); }, *event);
   }
   watch_clock();
-  if ((advancing_ || is_waking_ || gate_.has_ready()) && can_send())
+  const bool is_reading = blueprint_.is_source && phase_ == phase::running;
+  if ((advancing_ || is_waking_ || is_reading || gate_.has_ready()) && can_send())
     schedule(duration::zero());
 }
 

@@ -29,6 +29,7 @@ class shared_totals {
 // The workloads as a user of Weir writes them. The results are in `results` when the job has ended.
 
 weir::topology keyed_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology word_count_job(const workload& what, std::shared_ptr<shared_totals> results);
 
 } // namespace bench

@@ -24,6 +24,7 @@ struct operator_node {
   bool blocks = false;            ///< needs a thread of its own
   bool is_keyed = false;
   std::vector<std::string> outputs; ///< the record type of each output port
+  bool drops_side_outputs = false;  ///< whether all but the first output may be left unread
   std::uint32_t inputs = 0;       ///< number of input ports
 
   std::function<std::unique_ptr<operator_base>()> make;

@@ -12,6 +12,7 @@
 #include <weir/actors/operators/stateful.hpp>
 #include <weir/runtime/connected_stream.hpp>
 #include <weir/runtime/stream.hpp>
+#include <weir/runtime/windowed_stream.hpp>
 
 namespace weir {
 
@@ -108,6 +109,11 @@ class keyed_stream {
     return add<typename P::output>(
         std::move(name), "process",
         [key_of = key_of_, how] { return std::make_unique<op>(key_of, how); });
+  }
+
+  /// Divides the records of each key into windows of event time; see tumbling and sliding.
+  windowed_stream<Key, T, KeyOf> window(aligned_windows windows) const {
+    return {records_, key_of_, windows};
   }
 
   /// This stream and another one with the same kind of key, for an operator with two inputs and

@@ -62,7 +62,7 @@ void check_connections(const topology_graph& graph, mistakes& found) {
     const operator_node& node = graph.operators[i];
     has_source |= node.kind == "source";
     for (std::uint32_t output = 0; output < node.outputs.size(); ++output)
-      if (!read.contains({i, output}))
+      if (!read.contains({i, output}) && (output == 0 || !node.drops_side_outputs))
         found.add("operator " + in_quotes(node.name) + ": nobody reads its output" +
                   (node.outputs.size() > 1 ? " " + std::to_string(output) : "") + " of " +
                   node.outputs[output] + ": end it in a sink");

@@ -61,6 +61,14 @@ struct reduce_fold {
   T result(const Key&, const row& so_far) const {
     return so_far;
   }
+
+  // Of a window that is made of several rows:
+  static constexpr bool merges = true;
+  void merge(row& so_far, const row& next) { so_far = f(std::as_const(so_far), next); }
+  template <class Key>
+  T value(const Key&, const row& so_far) const {
+    return so_far;
+  }
 };
 
 template <class A>
@@ -80,6 +88,13 @@ struct aggregate_fold {
     else
       return how.result(acc);
   }
+
+  static constexpr bool merges = mergeable_aggregator<A>;
+  void merge(row& so_far, const row& next) const { how.merge(so_far, next); }
+  template <class Key>
+  auto value(const Key& key, const row& acc) const {
+    return result(key, acc);
+  }
 };
 
 struct count_fold {
@@ -89,6 +104,12 @@ struct count_fold {
   template <class In>
   void add(row& count, const In&, bool) {
     ++count;
+  }
+  static constexpr bool merges = true;
+  void merge(row& count, row other) const { count += other; }
+  template <class Key>
+  row value(const Key&, row count) const {
+    return count;
   }
   template <class Key>
   counted<Key> result(const Key& key, const row& count) const {

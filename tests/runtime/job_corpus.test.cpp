@@ -296,3 +296,87 @@ TEST_CASE("a broadcast stream reaches every instance once, and the main stream o
     CHECK(sorted(output->visible()) == wanted);
   });
 }
+
+namespace {
+
+/// A record per ms, out of order by less than 50 ms.
+event_time time_of(std::uint64_t i) {
+  return event_time{std::chrono::milliseconds{static_cast<std::int64_t>(i - mix(i) % std::min<std::uint64_t>(i + 1, 50))}};
+}
+
+/// Emits a key's count a second after its first record, and then counts anew.
+struct count_for_a_second {
+  using output = std::pair<std::uint64_t, std::uint64_t>;
+  void open(state_registry& states) { count_ = states.value<std::uint64_t>("count"); }
+  void process(const std::uint64_t&, keyed_context<std::uint64_t>& context, emitter<output>&) {
+    ++count_.mutable_value();
+    const auto window = context.time()->time_since_epoch().count() / 1000;
+    context.set_timer(event_time{std::chrono::milliseconds{(window + 1) * 1000}});
+  }
+  void on_timer(const timer&, keyed_context<std::uint64_t>& context, emitter<output>& out) {
+    out({context.key(), count_.value_or(0)});
+    count_.clear();
+  }
+  value_state<std::uint64_t> count_;
+};
+
+} // namespace
+
+TEST_CASE("windows of event time hold what a batch program puts into them, in every mode") {
+  using counted_window = std::tuple<std::uint64_t, std::int64_t, std::int64_t, std::uint64_t>;
+  std::map<std::tuple<std::uint64_t, std::int64_t, std::int64_t>, std::uint64_t> expected;
+  for (std::uint64_t i = 0; i < records; ++i) {
+    const std::int64_t time = time_of(i).time_since_epoch().count();
+    const std::int64_t last = time / 500 * 500;
+    ++expected[{i % keys, last, 500}];
+    for (std::int64_t start = last; start > time - 1500; start -= 500)
+      ++expected[{i % keys, start, 1500}];
+  }
+  std::vector<counted_window> wanted;
+  for (const auto& [window, count] : expected)
+    wanted.emplace_back(std::get<0>(window), std::get<1>(window), std::get<2>(window), count);
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<counted_window>>();
+    topology job{"windows"};
+    const auto by_key = job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+                            .assign_times("times", &time_of, bounded_disorder{std::chrono::milliseconds{50}})
+                            .key_by([](std::uint64_t i) { return i % keys; });
+    const auto flat = [](const windowed<std::uint64_t, std::uint64_t>& in) {
+      return counted_window{in.key, in.window.start.time_since_epoch().count(),
+                            (in.window.end - in.window.start).count(), in.value};
+    };
+    const auto side_by_side = by_key.window(tumbling(std::chrono::milliseconds{500})).count("tumbling").map("flat", flat);
+    by_key.window(sliding(std::chrono::milliseconds{1500}, std::chrono::milliseconds{500}))
+        .count("sliding")
+        .map("flat too", flat)
+        .union_with(side_by_side)
+        .rebalance()
+        .sink("out", memory_sink<counted_window>{output});
+    run_in_mode(job, mode, {"numbers", "times", "tumbling", "sliding", "out"});
+    CHECK(sorted(output->visible()) == wanted);
+  });
+}
+
+TEST_CASE("timers in event time fire for every key when its time has come, in every mode") {
+  using total = std::pair<std::uint64_t, std::uint64_t>;
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<total>>();
+    topology job{"timers"};
+    job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+        .assign_times("times", [](std::uint64_t i) { return event_time{std::chrono::milliseconds{static_cast<std::int64_t>(i)}}; },
+                      monotonous{})
+        .key_by([](std::uint64_t i) { return i % keys; })
+        .process("count", count_for_a_second{})
+        .sink("out", memory_sink<total>{output});
+    run_in_mode(job, mode, {"numbers", "count", "out"});
+    std::map<std::uint64_t, std::uint64_t> totals;
+    std::uint64_t fired = 0;
+    for (const auto& [key, count] : output->visible()) {
+      totals[key] += count;
+      ++fired;
+    }
+    CHECK(fired == keys * (records / 1000)); // each key has records in each second
+    for (std::uint64_t key = 0; key < keys; ++key)
+      CHECK(totals[key] == (records - key + keys - 1) / keys);
+  });
+}

@@ -63,10 +63,12 @@ class stateful_run {
     for (std::uint32_t i = 0; i < parallelism; ++i) {
       auto made = std::make_unique<instance>();
       made->running = make_();
-      for (output_port* port : made->running->outputs()) {
+      const std::vector<output_port*> outputs = made->running->outputs();
+      for (output_port* port : outputs)
         port->configure(16);
-        port->connect(made->kept);
-      }
+      outputs[0]->connect(made->kept);
+      if (outputs.size() > 1)
+        outputs[1]->connect(made->late);
       operator_context context;
       context.uid = context.name = "state";
       context.instance = i;
@@ -100,10 +102,11 @@ class stateful_run {
   }
 
   /// One record to the instance that its key belongs to. Returns what was emitted.
-  std::vector<Out> send(std::uint64_t hash, In in, std::size_t port = 0) {
+  std::vector<Out> send(std::uint64_t hash, In in, std::size_t port = 0,
+                        std::optional<event_time> time = std::nullopt) {
     const auto to = instance_of(key_group_of(hash, groups),
                                 static_cast<std::uint32_t>(instances_.size()), groups);
-    return send_to(to, hash, std::move(in), port);
+    return send_to(to, hash, std::move(in), port, time);
   }
 
   std::vector<Out> send_to(std::uint32_t to, std::uint64_t hash, In in, std::size_t port = 0,
@@ -134,6 +137,15 @@ class stateful_run {
     });
   }
 
+  /// What has come out of the second output since the last call.
+  std::vector<In> take_late() {
+    std::vector<In> all;
+    for (const auto& one : instances_)
+      for (In& late : std::exchange(one->late.all, {}))
+        all.push_back(std::move(late));
+    return all;
+  }
+
   operator_base& running(std::uint32_t of) { return *instances_[of]->running; }
   std::uint32_t parallelism() const { return static_cast<std::uint32_t>(instances_.size()); }
   std::uint64_t bytes() const { return bytes_; } ///< of the last checkpoint
@@ -154,6 +166,7 @@ class stateful_run {
 
   struct instance {
     kept_records<Out> kept;
+    kept_records<In> late;
     std::unique_ptr<operator_base> running;
   };
 

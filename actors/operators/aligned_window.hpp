@@ -1,0 +1,428 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/operator.hpp>
+#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/actors/window.hpp>
+#include <weir/state/keyed_state.hpp>
+
+namespace weir {
+
+/// What an aligned_window_operator keeps for a key in one slice.
+template <class Acc>
+struct window_row {
+  Acc content{};
+  std::uint32_t records = 0; ///< capped; 0: there is no content
+  std::uint32_t panes = 0;   ///< that came out of the window that ends with this slice
+
+  bool is_empty() const noexcept { return records == 0 && panes == 0; }
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(content, records, panes);
+  }
+};
+
+/// Keyed windows of fixed size that come out when the watermark passes their end, and again for each
+/// record that is late, within the allowed lateness. A record that is later goes to output 1.
+///
+/// Time is cut into slices that all windows consist of: tumbling windows are slices, sliding ones share
+/// them. A record changes one row, that of its key in its slice, whatever the number of windows that it is
+/// in; a window is put together from its slices when it comes out. (Li et al., "No pane, no gain", 2005)
+///
+/// The rows are keyed state. Beside them each slice has a list of the hashes of its rows, so that a window
+/// finds them without timers; it is built anew from the rows on restore. What has come out follows from
+/// the watermark.
+///
+/// Sliding windows need a fold that merges.
+template <record In, class KeyOf, class Fold>
+class aligned_window_operator final : public operator_base, public collector<In> {
+ public:
+  using key_type = key_of_t<KeyOf, In>;
+  using content_type = typename Fold::row;
+  using value_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().value(
+      std::declval<const key_type&>(), std::declval<const content_type&>()))>;
+  using output_type = windowed<key_type, value_type>;
+
+  aligned_window_operator(KeyOf key_of, Fold fold, aligned_windows windows,
+                          std::chrono::milliseconds lateness)
+      : key_of_(std::move(key_of)), fold_(std::move(fold)), windows_(windows),
+        lateness_(lateness.count()), slice_size_(std::gcd(windows.size(), windows.slide())) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+  std::vector<output_port*> outputs() override { return {&out_, &late_}; }
+
+  void receive(batch<In>& records) override {
+    const event_time* const times = records.times();
+    if (!times && !records.is_empty())
+      throw operator_error_without_times();
+    late_.set_timed(true);
+    out_.set_timed(true);
+    const std::uint64_t* const hashes = records.hashes();
+    const std::uint32_t size = records.size();
+    find_slices(times, hashes, size);
+    const auto& table = state_->table();
+    const bool ahead = table.memory() > prefetch_threshold;
+    if (ahead)
+      for (std::uint32_t i = 0; i < std::min(prefetch_distance, size); ++i)
+        table.prefetch(places_[i].hash);
+    this->for_each_record(records, [&](In& in, std::uint32_t i) {
+      if (ahead && i + prefetch_distance < size)
+        table.prefetch(places_[i + prefetch_distance].hash);
+      slice* const into = places_[i].into;
+      if (!into) [[unlikely]] {
+        ++late_records_;
+        late_.set_time(times[i]);
+        late_(std::move(in));
+        return;
+      }
+      add(key_of_(std::as_const(in)), places_[i].hash, *into, in);
+      if (into->is_out) [[unlikely]]
+        emit_late(in, hashes[i], times[i].time_since_epoch().count());
+    });
+    state_->settle(0);
+  }
+
+ private:
+  using row_type = window_row<content_type>;
+  using row_key = window_key<key_type>;
+  using state_type = keyed_state<row_key, static_rows<row_type>>;
+  using scratch_type = keyed_table<key_type, static_rows<row_type>>;
+
+  static constexpr std::uint32_t rows_per_step = 1024;
+
+  struct slice {
+    std::int64_t start = 0;
+    std::vector<std::uint64_t> rows; ///< hashes in this slice
+    bool is_out = false;             ///< a window with it has come out
+  };
+
+  struct destination {
+    std::uint64_t hash;
+    slice* into; ///< null: the record is late
+  };
+
+  std::int64_t watermark_ms() const { return watermark().time_since_epoch().count(); }
+
+  static std::runtime_error operator_error_without_times() {
+    return std::runtime_error("a record without an event time: put assign_times before the windows");
+  }
+
+  static row_type& row_at(std::byte* place) { return *std::launder(reinterpret_cast<row_type*>(place)); }
+
+  /// Where the window that starts last of those with this slice ends.
+  std::int64_t last_end(std::int64_t slice_start) const noexcept {
+    return windows_.last_start(slice_start) + windows_.size();
+  }
+
+  bool is_over(std::int64_t end, std::int64_t watermark) const noexcept {
+    return watermark != no_watermark.time_since_epoch().count() && end <= watermark - lateness_;
+  }
+
+  void find_slices(const event_time* times, const std::uint64_t* hashes, std::uint32_t size) {
+    places_.resize(size);
+    // Records of one batch are of few slices: the last two are remembered.
+    slice* recent[2] = {nullptr, nullptr};
+    std::uint64_t mixed[2] = {0, 0};
+    for (std::uint32_t i = 0; i < size; ++i) {
+      const std::int64_t time = times[i].time_since_epoch().count();
+      if (!recent[0] || static_cast<std::uint64_t>(time - recent[0]->start) >=
+                            static_cast<std::uint64_t>(slice_size_)) {
+        std::swap(recent[0], recent[1]);
+        std::swap(mixed[0], mixed[1]);
+        if (!recent[0] || static_cast<std::uint64_t>(time - recent[0]->start) >=
+                              static_cast<std::uint64_t>(slice_size_)) {
+          recent[0] = find_slice(time);
+          if (!recent[0]) {
+            places_[i] = {0, nullptr};
+            continue;
+          }
+          mixed[0] = hash_in_window(0, recent[0]->start);
+        }
+      }
+      places_[i] = {hashes[i] ^ mixed[0], recent[0]};
+    }
+  }
+
+  /// The slice of a time; null where all its windows are over.
+  [[gnu::noinline]] slice* find_slice(std::int64_t time) {
+    const std::int64_t start = windows_.floor(time, slice_size_);
+    if (is_over(last_end(start), watermark_ms()))
+      return nullptr;
+    return &slice_at(start);
+  }
+
+  slice& slice_at(std::int64_t start) {
+    const auto [found, inserted] = slices_.try_emplace(start);
+    if (inserted) {
+      const std::int64_t out_until = phase_ == phase::idle ? watermark_ms() : end_;
+      found->second.start = start;
+      found->second.is_out = first_end(start) <= out_until;
+    }
+    return found->second;
+  }
+
+  /// Where the first window ends of those with this slice.
+  std::int64_t first_end(std::int64_t slice_start) const noexcept {
+    const std::int64_t start = slice_start - windows_.size() + slice_size_;
+    const std::int64_t before = windows_.last_start(start);
+    return (before == start ? start : before + windows_.slide()) + windows_.size();
+  }
+
+  void add(const key_type& key, std::uint64_t hash, slice& into, const In& in) {
+    const auto [place, created] = state_->update(hash, row_key{key, into.start});
+    row_type& row = row_at(place);
+    if (row.is_empty())
+      into.rows.push_back(hash);
+    fold_.add(row.content, in, row.records == 0);
+    row.records += row.records != ~std::uint32_t{0};
+  }
+
+  /// The windows of a late record that have come out and are not over come out again.
+  void emit_late(const In& in, std::uint64_t hash, std::int64_t time) {
+    const key_type key = key_of_(in);
+    const std::int64_t newest = windows_.last_start(time);
+    std::int64_t start = newest - (windows_.size() - 1 - (time - newest)) / windows_.slide() * windows_.slide();
+    for (; start <= newest; start += windows_.slide()) {
+      const std::int64_t end = start + windows_.size();
+      if (end > watermark_ms() || is_over(end, watermark_ms()))
+        continue;
+      row_type whole;
+      for (std::int64_t at = start; at < end; at += slice_size_)
+        if (slices_.contains(at))
+          merge_row(whole, hash_in_window(hash, at), {key, at});
+      emit(key, hash, end, whole.content, pane_timing::late);
+    }
+  }
+
+  void merge_row(row_type& into, std::uint64_t hash, const row_key& key) {
+    const auto [place, created] = state_->find_or_create(hash, key);
+    const row_type& row = row_at(place);
+    if (row.records != 0)
+      merge(into, row);
+    else if (created)
+      state_->erase(hash, key, true);
+  }
+
+  void merge(row_type& into, const row_type& from) {
+    if (into.records == 0)
+      into = from;
+    else if constexpr (Fold::merges)
+      fold_.merge(into.content, from.content);
+  }
+
+  void emit(const key_type& key, std::uint64_t hash, std::int64_t end, const content_type& content,
+            pane_timing timing) {
+    std::uint32_t index = 0;
+    if (lateness_ != 0) {
+      // The row of the window's last slice counts its panes.
+      const std::int64_t at = end - slice_size_;
+      const std::uint64_t row_hash = hash_in_window(hash, at);
+      row_type& row = row_at(state_->update(row_hash, {key, at}).row);
+      if (row.is_empty())
+        slice_at(at).rows.push_back(row_hash);
+      index = row.panes++;
+    }
+    output_type& out = append(end);
+    out.key = key;
+    out.window = {event_time{std::chrono::milliseconds{end - windows_.size()}},
+                  event_time{std::chrono::milliseconds{end}}};
+    out.pane = {timing, index};
+    out.value = fold_.value(key, content);
+  }
+
+  output_type& append(std::int64_t end) {
+    out_.set_time(event_time{std::chrono::milliseconds{end - 1}});
+    return out_.append();
+  }
+
+  // A step of what a watermark brings: windows come out one after the other, in the order of their ends.
+  bool on_watermark(event_time time) override {
+    const std::int64_t watermark = time.time_since_epoch().count();
+    std::uint32_t budget = rows_per_step;
+    out_.set_timed(true);
+    while (budget != 0) {
+      if (phase_ == phase::idle && !begin_window(watermark))
+        break;
+      if (phase_ == phase::collecting)
+        collect(budget);
+      if (phase_ == phase::emitting)
+        emit_collected(budget);
+    }
+    const bool is_done = phase_ == phase::idle && budget != 0 && erase_over(watermark, budget);
+    state_->settle(0);
+    return is_done;
+  }
+
+  /// Finds the next window that is to come out, if any.
+  bool begin_window(std::int64_t watermark) {
+    const std::int64_t done = std::max(out_until_, watermark_ms());
+    for (auto at = slices_.begin(); at != slices_.end(); ++at) {
+      // The first window with this slice that has not come out.
+      std::int64_t end = first_end(at->first);
+      if (end <= done)
+        end += (done - end) / windows_.slide() * windows_.slide() + windows_.slide();
+      if (end > last_end(at->first))
+        continue;
+      if (end > watermark)
+        return false;
+      end_ = end;
+      next_slice_ = end - windows_.size();
+      next_row_ = 0;
+      phase_ = phase::collecting;
+      return true;
+    }
+    return false;
+  }
+
+  /// Puts the rows of the window's slices together. A tumbling window is its slice.
+  void collect(std::uint32_t& budget) {
+    const auto& table = state_->table();
+    for (auto at = slices_.lower_bound(next_slice_); at != slices_.end() && at->first < end_;
+         at = slices_.upper_bound(next_slice_)) {
+      next_slice_ = at->first;
+      slice& from = at->second;
+      from.is_out = true;
+      for (; next_row_ < from.rows.size(); ++next_row_) {
+        if (budget == 0)
+          return;
+        --budget;
+        if (next_row_ + prefetch_distance < from.rows.size())
+          table.prefetch(from.rows[next_row_ + prefetch_distance]);
+        collect_row(from.rows[next_row_], from.start);
+      }
+      next_row_ = 0;
+      ++next_slice_;
+    }
+    phase_ = phase::emitting;
+    next_collected_ = 0;
+  }
+
+  void collect_row(std::uint64_t hash, std::int64_t start) {
+    found_.clear();
+    state_->for_each_of(hash, [&](const row_key& key, std::byte* place) {
+      if (key.start == start && row_at(place).records != 0 && hash_of(key) == hash)
+        found_.push_back({key.key, &row_at(place)});
+    });
+    for (const auto& [key, row] : found_) {
+      const std::uint64_t key_hash = hash ^ hash_in_window(0, start);
+      if (windows_.is_tumbling()) {
+        emit(key_type(key), key_hash, end_, row->content, pane_timing::on_time);
+      } else {
+        const auto [place, created] = scratch_->find_or_create(key_hash, key);
+        if (created)
+          collected_.push_back(key_hash);
+        merge(row_at(place), *row);
+      }
+    }
+  }
+
+  void emit_collected(std::uint32_t& budget) {
+    for (; next_collected_ < collected_.size(); ++next_collected_) {
+      if (budget == 0)
+        return;
+      --budget;
+      const std::uint64_t hash = collected_[next_collected_];
+      scratch_->for_each_of(hash, [&](const key_type& key, std::byte* place) {
+        if (hash_of(key) == hash)
+          emit(key, hash, end_, row_at(place).content, pane_timing::on_time);
+      });
+    }
+    if (!collected_.empty()) {
+      const key_group_range range = scratch_->range();
+      for (std::uint32_t group = range.first; group < range.last; ++group)
+        scratch_->clear(key_group{group});
+      collected_.clear();
+    }
+    out_until_ = end_;
+    phase_ = phase::idle;
+  }
+
+  /// Removes the rows of slices all of whose windows are over. Returns whether those were all.
+  bool erase_over(std::int64_t watermark, std::uint32_t& budget) {
+    while (!slices_.empty() && is_over(last_end(slices_.begin()->first), watermark)) {
+      slice& oldest = slices_.begin()->second;
+      while (!oldest.rows.empty()) {
+        if (budget == 0)
+          return false;
+        --budget;
+        erase_row(oldest.rows.back(), oldest.start);
+        oldest.rows.pop_back();
+      }
+      slices_.erase(slices_.begin());
+    }
+    return true;
+  }
+
+  void erase_row(std::uint64_t hash, std::int64_t start) {
+    erased_.clear();
+    state_->for_each_of(hash, [&](const row_key& key, std::byte* place) {
+      if (key.start != start || hash_of(key) != hash)
+        return;
+      row_at(place) = row_type{};
+      state_->set_changed(hash, place);
+      erased_.push_back(key);
+    });
+    for (const row_key& key : erased_)
+      state_->erase(hash, key, false);
+  }
+
+  void on_open(const restored_state& restored) override {
+    const keyed_state_setup setup = keyed_setup(context());
+    state_ = std::make_unique<state_type>(setup, static_rows<row_type>("window"));
+    scratch_ = std::make_unique<scratch_type>(setup.range, setup.groups);
+    state_->restore(restored);
+    state_->for_each_row([&](const row_key& key, const std::byte*) {
+      slice_at(key.start).rows.push_back(hash_of(key));
+    });
+    out_until_ = watermark_ms();
+  }
+
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    if (context().is_stored)
+      state_->write(made, order, 0);
+  }
+
+  KeyOf key_of_;
+  Fold fold_;
+  aligned_windows windows_;
+  std::int64_t lateness_;
+  std::int64_t slice_size_;
+  std::unique_ptr<state_type> state_;
+  std::map<std::int64_t, slice> slices_; // by start
+  std::vector<destination> places_;      // of the records of a batch
+  std::uint64_t late_records_ = 0;
+
+  // The window that is coming out:
+  enum class phase : std::uint8_t { idle, collecting, emitting };
+  phase phase_ = phase::idle;
+  std::int64_t end_ = 0;
+  std::int64_t out_until_ = 0;  // all windows that end until then are out
+  std::int64_t next_slice_ = 0; // of the window
+  std::size_t next_row_ = 0;    // of the slice
+  std::unique_ptr<scratch_type> scratch_;  // sliding: the window's rows
+  std::vector<std::uint64_t> collected_;   // their hashes
+  std::size_t next_collected_ = 0;
+  struct found_row {
+    const key_type& key;
+    row_type* row;
+  };
+  std::vector<found_row> found_;
+  std::vector<row_key> erased_;
+
+  emitter<output_type> out_;
+  emitter<In> late_;
+};
+
+} // namespace weir

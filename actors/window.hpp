@@ -1,0 +1,126 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include <cereal/types/string.hpp>
+
+#include <weir/base/clock.hpp>
+#include <weir/base/hash.hpp>
+
+/// \file
+/// What windows are, and what comes out of them.
+
+namespace weir {
+
+/// A stretch of time, from `start` to before `end`.
+struct time_window {
+  event_time start{};
+  event_time end{};
+
+  auto operator<=>(const time_window&) const = default;
+
+  /// The time of what comes out of it: the last that is still in it.
+  event_time last() const noexcept { return end - std::chrono::milliseconds{1}; }
+};
+
+/// Why a window's result came when it did.
+enum class pane_timing : std::uint8_t {
+  early,   ///< before the watermark had passed the end of the window: more may follow
+  on_time, ///< as the watermark passed it
+  late,    ///< for records that came later, within the allowed lateness
+};
+
+/// Which of the results of one window of one key it is.
+struct pane_info {
+  pane_timing timing = pane_timing::on_time;
+  std::uint32_t index = 0; ///< from 0
+
+  bool operator==(const pane_info&) const = default;
+};
+
+/// What comes out of a window of one key.
+template <class Key, class Value>
+struct windowed {
+  Key key{};
+  time_window window;
+  pane_info pane;
+  Value value{};
+
+  bool operator==(const windowed&) const = default;
+};
+
+/// Windows of one size, one every `slide`: the same for all keys. They start at multiples of the slide
+/// since the Unix epoch, plus the offset.
+class aligned_windows {
+ public:
+  using length = std::chrono::milliseconds;
+
+  /// Throws std::invalid_argument when size or slide is not positive, or windows leave gaps.
+  aligned_windows(length size, length slide, length offset)
+      : size_(size.count()), slide_(slide.count()), offset_(offset.count()) {
+    if (slide_ <= 0 || size_ < slide_)
+      throw std::invalid_argument("windows of " + std::to_string(size_) + " ms every " +
+                                  std::to_string(slide_) +
+                                  " ms: expected a positive slide that is not larger than the size");
+  }
+
+  std::int64_t size() const noexcept { return size_; }
+  std::int64_t slide() const noexcept { return slide_; }
+  bool is_tumbling() const noexcept { return size_ == slide_; }
+
+  /// The last multiple of `step`, since the epoch plus the offset, that is not after `time`.
+  std::int64_t floor(std::int64_t time, std::int64_t step) const noexcept {
+    const std::int64_t within = (time - offset_) % step;
+    return time - (within < 0 ? within + step : within);
+  }
+
+  /// The start of the last window that holds `time`.
+  std::int64_t last_start(std::int64_t time) const noexcept { return floor(time, slide_); }
+
+ private:
+  std::int64_t size_;
+  std::int64_t slide_;
+  std::int64_t offset_;
+};
+
+/// Windows side by side: every time is in one. `offset` moves their starts, such as to local midnight.
+inline aligned_windows tumbling(std::chrono::milliseconds size, std::chrono::milliseconds offset = {}) {
+  return {size, size, offset};
+}
+
+/// Windows that overlap: every time is in size / slide of them.
+inline aligned_windows sliding(std::chrono::milliseconds size, std::chrono::milliseconds slide,
+                               std::chrono::milliseconds offset = {}) {
+  return {size, slide, offset};
+}
+
+/// The key of what is kept for one key in one stretch of time.
+template <class Key>
+struct window_key {
+  Key key{};
+  std::int64_t start = 0; ///< Unix milliseconds
+
+  bool operator==(const window_key&) const = default;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(key, start);
+  }
+};
+
+/// The hash of a window_key from that of its key: of the same key group, and at another place in it for
+/// each start.
+constexpr std::uint64_t hash_in_window(std::uint64_t hash, std::int64_t start) noexcept {
+  return hash ^ (mix(static_cast<std::uint64_t>(start)) >> 32);
+}
+
+template <class Key>
+std::uint64_t hash_of(const window_key<Key>& key) {
+  return hash_in_window(hash_of(key.key), key.start);
+}
+
+} // namespace weir
