@@ -98,6 +98,17 @@ inline aligned_windows sliding(std::chrono::milliseconds size, std::chrono::mill
   return {size, slide, offset};
 }
 
+/// The key of all records, where a stream is not divided by key.
+enum class no_key : std::uint8_t { everything };
+
+/// Gives every record that key.
+struct without_key {
+  template <class T>
+  no_key operator()(const T&) const noexcept {
+    return no_key::everything;
+  }
+};
+
 /// The key of what is kept for one key in one stretch of time.
 template <class Key>
 struct window_key {

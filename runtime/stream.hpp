@@ -16,6 +16,7 @@
 #include <weir/actors/operators/map.hpp>
 #include <weir/actors/operators/process.hpp>
 #include <weir/actors/operators/sink.hpp>
+#include <weir/actors/window.hpp>
 #include <weir/base/type_name.hpp>
 #include <weir/runtime/graph.hpp>
 
@@ -35,6 +36,8 @@ template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream;
 template <class Key, record A, class KeyOfA, record B>
 class keyed_broadcast_stream;
+template <class Key, record T, class KeyOf>
+class windowed_stream;
 
 namespace detail {
 
@@ -239,6 +242,11 @@ class stream : public operator_settings<stream<T>> {
     static_assert(storable<key> && std::equality_comparable<key>,
                   "key_by: a key must be storable and have ==");
     return keyed_stream<key, T, F>(*this, std::move(key_of));
+  }
+
+  /// Divides all records into windows of event time, in one instance; see tumbling and sliding.
+  auto window(aligned_windows windows) const {
+    return windowed_stream<no_key, T, without_key>(*this, without_key{}, windows);
   }
 
   /// The records of both streams, in no particular order between them.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <weir/actors/operators/aligned_window.hpp>
@@ -25,10 +26,12 @@ class window_results : public stream<Out> {
   stream<In> late_;
 };
 
-/// A keyed stream divided into windows of event time. A window comes out, for each key that has records in
+/// A stream divided into windows of event time. A window comes out, for each key that has records in
 /// it, when the watermark passes its end.
 ///
 ///     clicks.key_by(user).window(weir::tumbling(5s)).count("clicks")
+///
+/// On a stream without keys all records are of one, weir::no_key, and one instance sees them.
 ///
 /// Snapshots: everything that has not come out.
 template <class Key, record T, class KeyOf>
@@ -92,8 +95,14 @@ class windowed_stream {
         });
     node.outputs.push_back(type_name<T>());
     node.drops_side_outputs = true;
+    constexpr bool is_divided = !std::is_same_v<Key, no_key>;
+    if (!is_divided)
+      node.parallelism = 1;
     const std::uint32_t added = detail::add_operator(graph, std::move(node));
-    records_.connect_by_key(added, 0, key_of_);
+    if constexpr (is_divided)
+      records_.connect_by_key(added, 0, key_of_);
+    else
+      records_.connect_to(added, 0);
     return window_results<out, T>(records_.graph(), added);
   }
 

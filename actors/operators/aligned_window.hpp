@@ -89,7 +89,7 @@ class aligned_window_operator final : public operator_base, public collector<In>
       }
       add(key_of_(std::as_const(in)), places_[i].hash, *into, in);
       if (into->is_out) [[unlikely]]
-        emit_late(in, hashes[i], times[i].time_since_epoch().count());
+        emit_late(in, places_[i].hash ^ hash_in_window(0, into->start), times[i].time_since_epoch().count());
     });
     state_->settle(0);
   }
@@ -101,6 +101,9 @@ class aligned_window_operator final : public operator_base, public collector<In>
   using scratch_type = keyed_table<key_type, static_rows<row_type>>;
 
   static constexpr std::uint32_t rows_per_step = 1024;
+
+  /// Of all records of a stream that did not come over a keyed exchange.
+  const std::uint64_t hash_of_all = hash_of(no_key::everything);
 
   struct slice {
     std::int64_t start = 0;
@@ -151,7 +154,7 @@ class aligned_window_operator final : public operator_base, public collector<In>
           mixed[0] = hash_in_window(0, recent[0]->start);
         }
       }
-      places_[i] = {hashes[i] ^ mixed[0], recent[0]};
+      places_[i] = {(hashes ? hashes[i] : hash_of_all) ^ mixed[0], recent[0]};
     }
   }
 

@@ -83,6 +83,46 @@ average)
   printf 'kitchen 20.000000\nhall 18.000000\nkitchen 21.000000\nkitchen 22.000000\nhall 18.500000\n' > want
   expect "the running mean of each sensor"
   ;;
+late_records)
+  "$bin/late_records" 2> log > got
+  cat > want <<'END'
+1  20:10:00  carries 20:09:58  watermark 20:09:58
+2  20:10:01  carries 20:09:59  watermark 20:09:59
+3  20:10:02  carries 20:10:00  watermark 20:10:00
+4  20:10:00  carries 20:09:58  watermark 20:10:00
+5  20:10:05  carries 20:10:03  watermark 20:10:03
+6  20:10:06  carries 20:10:04  watermark 20:10:04
+7  20:10:08  carries 20:10:06  watermark 20:10:06
+   lateness 0 s: [20:10:00, 20:10:05) has 4 records
+   lateness 5 s: [20:10:00, 20:10:05) has 4 records
+8  20:10:03  carries 20:10:01  watermark 20:10:06
+   lateness 0 s: 20:10:03 is late
+   lateness 5 s: [20:10:00, 20:10:05) has 5 records, again
+   lateness 0 s: [20:10:05, 20:10:10) has 3 records
+   lateness 5 s: [20:10:05, 20:10:10) has 3 records
+END
+  expect "the worked case, step by step"
+  ;;
+top_n)
+  printf '1 a b a\n12 b c\n8 a\nno time\n61 d d d d\n70 c\n' > in.txt
+  "$bin/top_n" --input in.txt --most 2 2> log > got
+  cat > want <<'END'
+until 10 s: a 3 b 1
+until 20 s: a 3 b 2
+until 30 s: a 3 b 2
+until 40 s: a 3 b 2
+until 50 s: a 3 b 2
+until 60 s: a 3 b 2
+until 70 s: d 4 b 1
+until 80 s: d 4 c 1
+until 90 s: d 4 c 1
+until 100 s: d 4 c 1
+until 110 s: d 4 c 1
+until 120 s: d 4 c 1
+until 130 s: c 1
+END
+  expect "the two most frequent words of each minute"
+  ;;
 login_check)
   printf '%s\n' '1 ann 10.0.0.1 Oslo 08:00' '2 bob 10.0.0.2 Rome 08:05' '1 ann 10.0.0.1 Oslo 09:00' \
     '2 bob 10.7.0.9 Lima 09:01' 'no login' '1 ann 10.0.0.1 Oslo 10:00' '2 bob 10.7.0.9 Lima 10:30' > in.txt
