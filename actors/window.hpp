@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <cereal/types/string.hpp>
 
@@ -96,6 +99,45 @@ inline aligned_windows tumbling(std::chrono::milliseconds size, std::chrono::mil
 inline aligned_windows sliding(std::chrono::milliseconds size, std::chrono::milliseconds slide,
                                std::chrono::milliseconds offset = {}) {
   return {size, slide, offset};
+}
+
+/// Windows that end with a silence: the records of a key with less than the gap between each and the next.
+/// `Gap` is a length of time, or a function of the record that opens it.
+template <class Gap>
+class session_windows {
+ public:
+  explicit session_windows(Gap gap) : gap_(std::move(gap)) {}
+
+  /// In milliseconds. Throws std::runtime_error for one that is not positive.
+  template <class In>
+  std::int64_t gap(const In& in) const {
+    std::int64_t length = 0;
+    if constexpr (std::is_same_v<Gap, std::chrono::milliseconds>)
+      length = gap_.count();
+    else
+      length = std::chrono::milliseconds(gap_(in)).count();
+    if (length <= 0)
+      throw std::runtime_error("a session gap of " + std::to_string(length) + " ms: expected a positive one");
+    return length;
+  }
+
+ private:
+  Gap gap_;
+};
+
+/// Sessions with a gap of this length.
+inline session_windows<std::chrono::milliseconds> sessions(std::chrono::milliseconds gap) {
+  if (gap <= std::chrono::milliseconds::zero())
+    throw std::invalid_argument("a session gap of " + std::to_string(gap.count()) +
+                                " ms: expected a positive one");
+  return session_windows<std::chrono::milliseconds>(gap);
+}
+
+/// Sessions whose gap is what `std::chrono::milliseconds f(const T&)` says of each record.
+template <class F>
+  requires(!std::convertible_to<F, std::chrono::milliseconds>)
+session_windows<F> sessions(F gap) {
+  return session_windows<F>(std::move(gap));
 }
 
 /// The key of all records, where a stream is not divided by key.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include <weir/actors/operators/broadcast.hpp>
 #include <weir/actors/operators/connect.hpp>
+#include <weir/actors/operators/joins.hpp>
 #include <weir/runtime/stream.hpp>
 
 namespace weir {
@@ -97,6 +99,40 @@ class connected_keyed_stream {
     first_.records().connect_by_key(added, 0, first_.key_of());
     second_.records().connect_by_key(added, 1, second_.key_of());
     return stream<typename P::output>(graph, added, 0);
+  }
+
+  /// Every pair of records of one key where the second stream's is from `lower` to `upper` after the first's, in
+  /// event time: `Out f(const A&, const B&)`; see weir::interval_join.
+  template <class F>
+  auto join_within(std::string name, std::chrono::milliseconds lower, std::chrono::milliseconds upper,
+                   F join) const {
+    static_assert(join_function<F, A, B>, "connect, join_within: expected a function Out(const A&, const B&)");
+    return process(std::move(name), interval_join<Key, A, B, F>(lower, upper, std::move(join)));
+  }
+
+  /// Every pair of records of one key in one window: `Out f(const A&, const B&)`. It comes out when the watermark
+  /// passes the end of the window; what comes later is dropped.
+  template <class F>
+  auto join(std::string name, aligned_windows windows, F f) const {
+    static_assert(join_function<F, A, B>, "connect, join: expected a function Out(const A&, const B&)");
+    using out = std::remove_cvref_t<std::invoke_result_t<F&, const A&, const B&>>;
+    return cogroup<out>(std::move(name), windows,
+                        [f](const Key&, const time_window&, const std::vector<A>& first,
+                            const std::vector<B>& second, emitter<out>& to) mutable {
+                          for (const A& a : first)
+                            for (const B& b : second)
+                              to(f(a, b));
+                        });
+  }
+
+  /// The records of both streams of one key and window together: `void f(const Key&, const weir::time_window&,
+  /// const std::vector<A>&, const std::vector<B>&, weir::emitter<Out>&)`; see weir::window_cogroup.
+  template <record Out, class F>
+  stream<Out> cogroup(std::string name, aligned_windows windows, F f) const {
+    static_assert(cogroup_function<F, Key, A, B, Out>,
+                  "connect, cogroup: expected a function void(const Key&, const weir::time_window&, const "
+                  "std::vector<A>&, const std::vector<B>&, weir::emitter<Out>&)");
+    return process(std::move(name), window_cogroup<Key, A, B, Out, F>(windows, std::move(f)));
   }
 
  private:

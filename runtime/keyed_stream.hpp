@@ -111,9 +111,10 @@ class keyed_stream {
         [key_of = key_of_, how] { return std::make_unique<op>(key_of, how); });
   }
 
-  /// Divides the records of each key into windows of event time; see tumbling and sliding.
-  windowed_stream<Key, T, KeyOf> window(aligned_windows windows) const {
-    return {records_, key_of_, windows};
+  /// Divides the records of each key into windows of event time; see tumbling, sliding and sessions.
+  template <class Windows>
+  windowed_stream<Key, T, KeyOf, Windows> window(Windows windows) const {
+    return {records_, key_of_, std::move(windows)};
   }
 
   /// This stream and another one with the same kind of key, for an operator with two inputs and

@@ -36,7 +36,7 @@ template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream;
 template <class Key, record A, class KeyOfA, record B>
 class keyed_broadcast_stream;
-template <class Key, record T, class KeyOf>
+template <class Key, record T, class KeyOf, class Windows>
 class windowed_stream;
 
 namespace detail {
@@ -244,9 +244,10 @@ class stream : public operator_settings<stream<T>> {
     return keyed_stream<key, T, F>(*this, std::move(key_of));
   }
 
-  /// Divides all records into windows of event time, in one instance; see tumbling and sliding.
-  auto window(aligned_windows windows) const {
-    return windowed_stream<no_key, T, without_key>(*this, without_key{}, windows);
+  /// Divides all records into windows of event time, in one instance; see tumbling, sliding and sessions.
+  template <class Windows>
+  auto window(Windows windows) const {
+    return windowed_stream<no_key, T, without_key, Windows>(*this, without_key{}, std::move(windows));
   }
 
   /// The records of both streams, in no particular order between them.

@@ -8,9 +8,23 @@
 #include <utility>
 
 #include <weir/actors/operators/aligned_window.hpp>
+#include <weir/actors/operators/session_window.hpp>
 #include <weir/runtime/stream.hpp>
 
 namespace weir {
+
+namespace detail {
+
+template <class T, class KeyOf, class Fold, class Windows>
+struct window_operator : std::type_identity<aligned_window_operator<T, KeyOf, Fold>> {};
+template <class T, class KeyOf, class Fold, class Gap>
+struct window_operator<T, KeyOf, Fold, session_windows<Gap>> {
+  static_assert(Fold::merges, "sessions are merged, and the aggregate cannot be: give it `void "
+                              "merge(accumulator&, const accumulator&) const`");
+  using type = session_window_operator<T, KeyOf, Gap, Fold>;
+};
+
+} // namespace detail
 
 /// What comes out of windows, and beside it the records that came too late for all of theirs.
 template <record Out, record In>
@@ -34,11 +48,11 @@ class window_results : public stream<Out> {
 /// On a stream without keys all records are of one, weir::no_key, and one instance sees them.
 ///
 /// Snapshots: everything that has not come out.
-template <class Key, record T, class KeyOf>
+template <class Key, record T, class KeyOf, class Windows>
 class windowed_stream {
  public:
-  windowed_stream(stream<T> records, KeyOf key_of, aligned_windows windows)
-      : records_(std::move(records)), key_of_(std::move(key_of)), windows_(windows) {}
+  windowed_stream(stream<T> records, KeyOf key_of, Windows windows)
+      : records_(std::move(records)), key_of_(std::move(key_of)), windows_(std::move(windows)) {}
 
   /// Keeps windows for so much event time after their end: a record that comes for one of them makes it come
   /// out again, with all its records. What comes later is late.
@@ -78,13 +92,14 @@ class windowed_stream {
  private:
   template <class Fold>
   auto fold(std::string name, Fold how) const {
-    using op = aligned_window_operator<T, KeyOf, Fold>;
+    using op = typename detail::window_operator<T, KeyOf, Fold, Windows>::type;
     using out = typename op::output_type;
     topology_graph& graph = *records_.graph();
-    if (!Fold::merges && !windows_.is_tumbling())
-      graph.mistakes.push_back("operator '" + name +
-                               "': windows that overlap share what they add up, and the aggregate cannot be "
-                               "merged: give it `void merge(accumulator&, const accumulator&) const`");
+    if constexpr (std::is_same_v<Windows, aligned_windows>)
+      if (!Fold::merges && !windows_.is_tumbling())
+        graph.mistakes.push_back("operator '" + name +
+                                 "': windows that overlap share what they add up, and the aggregate cannot "
+                                 "be merged: give it `void merge(accumulator&, const accumulator&) const`");
     if (lateness_ < std::chrono::milliseconds::zero())
       graph.mistakes.push_back("operator '" + name + "': an allowed lateness of " +
                                std::to_string(lateness_.count()) + " ms, expected 0 or more");
@@ -108,7 +123,7 @@ class windowed_stream {
 
   stream<T> records_;
   KeyOf key_of_;
-  aligned_windows windows_;
+  Windows windows_;
   std::chrono::milliseconds lateness_{0};
 };
 

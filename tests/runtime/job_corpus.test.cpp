@@ -380,3 +380,46 @@ TEST_CASE("timers in event time fire for every key when its time has come, in ev
       CHECK(totals[key] == (records - key + keys - 1) / keys);
   });
 }
+
+TEST_CASE("joins of two streams pair what a batch program pairs, in every mode") {
+  using pair = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>; // which join, first, second
+  constexpr std::uint64_t few = 2000;
+  const auto first_time = [](std::uint64_t i) { return time_of(i).time_since_epoch().count(); };
+  const auto second_time = [](std::uint64_t i) { return time_of(i + 7).time_since_epoch().count(); };
+  std::vector<pair> wanted;
+  for (std::uint64_t a = 0; a < few; ++a)
+    for (std::uint64_t b = a > 400 ? a - 400 : 0; b < std::min(a + 400, few); ++b) {
+      if (a % keys != b % keys)
+        continue;
+      const std::int64_t apart = second_time(b) - first_time(a);
+      if (apart >= -100 && apart <= 200)
+        wanted.emplace_back(0, a, b);
+      for (std::int64_t start = first_time(a) / 100 * 100; start > first_time(a) - 300; start -= 100)
+        if (second_time(b) >= start && second_time(b) < start + 300)
+          wanted.emplace_back(1, a, b);
+    }
+  in_every_mode([&](const job_mode& mode) {
+    const auto output = std::make_shared<committed_records<pair>>();
+    topology job{"joins"};
+    const auto key = [](std::uint64_t i) { return i % keys; };
+    const auto at = [](auto time) {
+      return [time](std::uint64_t i) { return event_time{std::chrono::milliseconds{time(i)}}; };
+    };
+    const bounded_disorder strategy{std::chrono::milliseconds{60}};
+    const auto numbers = [](std::uint64_t i) { return i; };
+    const auto first = job.source("first", generate(numbers, few)).assign_times("first times", at(first_time), strategy);
+    const auto second =
+        job.source("second", generate(numbers, few)).assign_times("second times", at(second_time), strategy);
+    const auto both = first.key_by(key).connect(second.key_by(key));
+    const auto within =
+        both.join_within("within", std::chrono::milliseconds{-100}, std::chrono::milliseconds{200},
+                         [](std::uint64_t a, std::uint64_t b) { return pair{0, a, b}; });
+    both.join("windows", sliding(std::chrono::milliseconds{300}, std::chrono::milliseconds{100}),
+              [](std::uint64_t a, std::uint64_t b) { return pair{1, a, b}; })
+        .union_with(within)
+        .rebalance()
+        .sink("out", memory_sink<pair>{output});
+    run_in_mode(job, mode, {"first", "within", "windows", "out"});
+    CHECK(sorted(output->visible()) == sorted(wanted));
+  });
+}

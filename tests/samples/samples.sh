@@ -123,6 +123,20 @@ until 130 s: c 1
 END
   expect "the two most frequent words of each minute"
   ;;
+sessions)
+  printf '0 ann /\n5 bob /\n20 ann /cart\n16 ann /shoes\nno click\n49 ann /pay\n79 ann /\n36 bob /\n' > in.txt
+  "$bin/sessions" --input in.txt 2> log | sort > got
+  printf '%s\n' 'ann: 1 clicks from 79 to 79 s' 'ann: 4 clicks from 0 to 49 s' 'bob: 1 clicks from 36 to 36 s' \
+    'bob: 1 clicks from 5 to 5 s' | sort > want
+  expect "a silence of 30 s ends a session, one of 29 s does not"
+  ;;
+enrichment)
+  printf '1 7 lamp\n2 8 chair\n20 9 table\nno order\n' > orders.txt
+  printf '11 7 19.90\n13 8 45.00\n20 9 200.00\n16 9 1.00\n30 9 5.50\n' > payments.txt
+  "$bin/enrichment" --orders orders.txt --payments payments.txt 2> log | sort > got
+  printf 'order 7, lamp: paid 19.90\norder 9, table: paid 200.00\norder 9, table: paid 5.50\n' > want
+  expect "payments within ten seconds of their order, and no others"
+  ;;
 login_check)
   printf '%s\n' '1 ann 10.0.0.1 Oslo 08:00' '2 bob 10.0.0.2 Rome 08:05' '1 ann 10.0.0.1 Oslo 09:00' \
     '2 bob 10.7.0.9 Lima 09:01' 'no login' '1 ann 10.0.0.1 Oslo 10:00' '2 bob 10.7.0.9 Lima 10:30' > in.txt
