@@ -33,7 +33,7 @@ class window_results : public stream<Out> {
   window_results(std::shared_ptr<topology_graph> graph, std::uint32_t node)
       : stream<Out>(graph, node, 0), late_(graph, node, 1) {}
 
-  /// The late records, with their event times. What nobody reads is dropped, and counted.
+  /// The late records, with their event times. If nobody reads them, they are dropped.
   const stream<In>& late() const { return late_; }
 
  private:

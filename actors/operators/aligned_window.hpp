@@ -82,7 +82,6 @@ class aligned_window_operator final : public operator_base, public collector<In>
         table.prefetch(places_[i + prefetch_distance].hash);
       slice* const into = places_[i].into;
       if (!into) [[unlikely]] {
-        ++late_records_;
         late_.set_time(times[i]);
         late_(std::move(in));
         return;
@@ -405,7 +404,6 @@ class aligned_window_operator final : public operator_base, public collector<In>
   std::unique_ptr<state_type> state_;
   std::map<std::int64_t, slice> slices_; // by start
   std::vector<destination> places_;      // of the records of a batch
-  std::uint64_t late_records_ = 0;
 
   // The window that is coming out:
   enum class phase : std::uint8_t { idle, collecting, emitting };
