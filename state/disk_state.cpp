@@ -120,17 +120,14 @@ class disk_view final : public group_source {
       : content_(std::move(content)), transaction_(std::move(transaction)),
         columns_(std::move(columns)), now_(now) {}
 
-  void add(const group_extent& extent, std::uint64_t size) {
-    extents_.emplace(extent.group, extent);
-    sizes_.emplace(extent.group, size);
-  }
+  void add(const group_extent& extent) { extents_.emplace(extent.group, extent); }
 
   result<key_group_snapshot> read(key_group group) const override {
     try {
       const group_extent& extent = extents_.at(group);
       key_group_snapshot made;
       made.group = group;
-      made.entries = sizes_.at(group);
+      made.entries = extent.rows;
       made.is_delta = extent.is_delta;
       made.data = extent.is_delta ? copy_log(extent) : copy_rows(group);
       if (!extent.is_delta)
@@ -243,7 +240,6 @@ class disk_view final : public group_source {
   std::vector<column_layout> columns_;
   std::int64_t now_;
   std::map<key_group, group_extent> extents_;
-  std::map<key_group, std::uint64_t> sizes_;
 };
 
 disk_state::disk_state(std::shared_ptr<content> opened, std::uint32_t groups)
@@ -464,7 +460,7 @@ std::vector<key_group_snapshot> disk_state::snapshot(const std::vector<group_ext
       content_, must(content_->environment.begin_read()), std::move(layout), now);
   std::vector<key_group_snapshot> made;
   for (const group_extent& extent : extents) {
-    view->add(extent, size(extent.group));
+    view->add(extent);
     made.emplace_back().group = extent.group;
     made.back().source = view;
   }

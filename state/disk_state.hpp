@@ -23,6 +23,7 @@ namespace weir {
 /// What of one key group goes into a snapshot.
 struct group_extent {
   key_group group;
+  std::uint64_t rows = 0;       ///< how many it has
   bool is_delta = false;        ///< what is in the log; otherwise all rows
   std::uint64_t log_begin = 0;  ///< from this position on
 };

@@ -365,7 +365,7 @@ class keyed_state {
       find_base_bytes(group);
       const bool is_delta =
           base && state.log_begin <= base->log_position && is_worth(state.chain, state.logged_bytes);
-      all.push_back({group, is_delta, is_delta ? base->log_position : 0});
+      all.push_back({group, disk_->size(group), is_delta, is_delta ? base->log_position : 0});
       if (!is_delta) {
         state.chain = {};
         stop_logging(group); // until the barrier that is just here

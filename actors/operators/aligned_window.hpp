@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include <weir/actors/operator.hpp>
-#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/actors/operators/keyed_window.hpp>
 #include <weir/actors/window.hpp>
 #include <weir/state/keyed_state.hpp>
 
@@ -47,28 +46,22 @@ struct window_row {
 ///
 /// Sliding windows need a fold that merges.
 template <record In, class KeyOf, class Fold>
-class aligned_window_operator final : public operator_base, public collector<In> {
+class aligned_window_operator final
+    : public keyed_window_operator<In, KeyOf, Fold, window_key<key_of_t<KeyOf, In>>, window_row<typename Fold::row>> {
+  using base =
+      keyed_window_operator<In, KeyOf, Fold, window_key<key_of_t<KeyOf, In>>, window_row<typename Fold::row>>;
+
  public:
-  using key_type = key_of_t<KeyOf, In>;
-  using content_type = typename Fold::row;
-  using value_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().value(
-      std::declval<const key_type&>(), std::declval<const content_type&>()))>;
-  using output_type = windowed<key_type, value_type>;
+  using typename base::content_type;
+  using typename base::key_type;
 
   aligned_window_operator(KeyOf key_of, Fold fold, aligned_windows windows,
                           std::chrono::milliseconds lateness)
-      : key_of_(std::move(key_of)), fold_(std::move(fold)), windows_(windows),
-        lateness_(lateness.count()), slice_size_(std::gcd(windows.size(), windows.slide())) {}
-
-  collector_base& input(std::size_t) override { return *this; }
-  std::vector<output_port*> outputs() override { return {&out_, &late_}; }
+      : base(std::move(key_of), std::move(fold), lateness), windows_(windows),
+        slice_size_(std::gcd(windows.size(), windows.slide())) {}
 
   void receive(batch<In>& records) override {
-    const event_time* const times = records.times();
-    if (!times && !records.is_empty())
-      throw operator_error_without_times();
-    late_.set_timed(true);
-    out_.set_timed(true);
+    const event_time* const times = this->begin_batch(records);
     const std::uint64_t* const hashes = records.hashes();
     const std::uint32_t size = records.size();
     find_slices(times, hashes, size);
@@ -82,8 +75,7 @@ class aligned_window_operator final : public operator_base, public collector<In>
         table.prefetch(places_[i + prefetch_distance].hash);
       slice* const into = places_[i].into;
       if (!into) [[unlikely]] {
-        late_.set_time(times[i]);
-        late_(std::move(in));
+        this->emit_late_record(std::move(in), times[i]);
         return;
       }
       add(key_of_(std::as_const(in)), places_[i].hash, *into, in);
@@ -94,15 +86,20 @@ class aligned_window_operator final : public operator_base, public collector<In>
   }
 
  private:
-  using row_type = window_row<content_type>;
+  using base::fold_;
+  using base::hash_of_all;
+  using base::is_over;
+  using base::key_of_;
+  using base::lateness_;
+  using base::out_;
+  using base::row_at;
+  using base::rows_per_step;
+  using base::state_;
+  using base::watermark_ms;
+
+  using typename base::row_type;
   using row_key = window_key<key_type>;
-  using state_type = keyed_state<row_key, static_rows<row_type>>;
   using scratch_type = keyed_table<key_type, static_rows<row_type>>;
-
-  static constexpr std::uint32_t rows_per_step = 1024;
-
-  /// Of all records of a stream that did not come over a keyed exchange.
-  const std::uint64_t hash_of_all = hash_of(no_key::everything);
 
   struct slice {
     std::int64_t start = 0;
@@ -115,21 +112,9 @@ class aligned_window_operator final : public operator_base, public collector<In>
     slice* into; ///< null: the record is late
   };
 
-  std::int64_t watermark_ms() const { return watermark().time_since_epoch().count(); }
-
-  static std::runtime_error operator_error_without_times() {
-    return std::runtime_error("a record without an event time: put assign_times before the windows");
-  }
-
-  static row_type& row_at(std::byte* place) { return *std::launder(reinterpret_cast<row_type*>(place)); }
-
   /// Where the window that starts last of those with this slice ends.
   std::int64_t last_end(std::int64_t slice_start) const noexcept {
     return windows_.last_start(slice_start) + windows_.size();
-  }
-
-  bool is_over(std::int64_t end, std::int64_t watermark) const noexcept {
-    return watermark != no_watermark.time_since_epoch().count() && end <= watermark - lateness_;
   }
 
   void find_slices(const event_time* times, const std::uint64_t* hashes, std::uint32_t size) {
@@ -236,17 +221,7 @@ class aligned_window_operator final : public operator_base, public collector<In>
         slice_at(at).rows.push_back(row_hash);
       index = row.panes++;
     }
-    output_type& out = append(end);
-    out.key = key;
-    out.window = {event_time{std::chrono::milliseconds{end - windows_.size()}},
-                  event_time{std::chrono::milliseconds{end}}};
-    out.pane = {timing, index};
-    out.value = fold_.value(key, content);
-  }
-
-  output_type& append(std::int64_t end) {
-    out_.set_time(event_time{std::chrono::milliseconds{end - 1}});
-    return out_.append();
+    this->emit_pane(key, end - windows_.size(), end, {timing, index}, content);
   }
 
   // A step of what a watermark brings: windows come out one after the other, in the order of their ends.
@@ -381,27 +356,16 @@ class aligned_window_operator final : public operator_base, public collector<In>
   }
 
   void on_open(const restored_state& restored) override {
-    const keyed_state_setup setup = keyed_setup(context());
-    state_ = std::make_unique<state_type>(setup, static_rows<row_type>("window"));
-    scratch_ = std::make_unique<scratch_type>(setup.range, setup.groups);
-    state_->restore(restored);
+    this->open_state(restored, "window");
+    scratch_ = std::make_unique<scratch_type>(state_->table().range(), state_->table().groups());
     state_->for_each_row([&](const row_key& key, const std::byte*) {
       slice_at(key.start).rows.push_back(hash_of(key));
     });
     out_until_ = watermark_ms();
   }
 
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    if (context().is_stored)
-      state_->write(made, order, 0);
-  }
-
-  KeyOf key_of_;
-  Fold fold_;
   aligned_windows windows_;
-  std::int64_t lateness_;
   std::int64_t slice_size_;
-  std::unique_ptr<state_type> state_;
   std::map<std::int64_t, slice> slices_; // by start
   std::vector<destination> places_;      // of the records of a batch
 
@@ -421,9 +385,6 @@ class aligned_window_operator final : public operator_base, public collector<In>
   };
   std::vector<found_row> found_;
   std::vector<row_key> erased_;
-
-  emitter<output_type> out_;
-  emitter<In> late_;
 };
 
 } // namespace weir

@@ -49,34 +49,27 @@ concept broadcast_process_function =
 /// What the operators with a broadcast side have in common: all but how a batch of the main stream, input
 /// 0, is gone over. `Context` is what `process` is told, `State` what keeps the class's state.
 template <record Main, record Broadcast, class P, class Context, class State>
-class broadcast_operator : public operator_base, public collector<Main> {
+class broadcast_operator : public process_operator_base<P, Context, State>, public collector<Main> {
+  using base = process_operator_base<P, Context, State>;
+
  public:
   collector_base& input(std::size_t port) override { return port == 0 ? *this : *broadcast_input_; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
-  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  protected:
-  explicit broadcast_operator(P how) : how_(std::move(how)), told_(context()), broadcast_told_(context()) {}
+  explicit broadcast_operator(P how) : base(std::move(how)), broadcast_told_(this->context()) {}
 
-  P how_;
-  Context told_;
-  State state_;
-  emitter<typename P::output> out_;
+  using base::how_;
+  using base::out_;
 
  private:
   void on_open(const restored_state& restored) override {
-    told_.set_watermark(watermark());
-    broadcast_told_.set_watermark(watermark());
-    state_.open(how_, context(), restored);
-  }
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
+    broadcast_told_.set_watermark(this->watermark());
+    base::on_open(restored);
   }
   bool on_watermark(event_time time) override {
     broadcast_told_.set_watermark(time);
-    return state_.advance(how_, told_, out_, time);
+    return base::on_watermark(time);
   }
-  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 
   void receive_broadcast(batch<Broadcast>& records) {
     const event_time* times = records.times();

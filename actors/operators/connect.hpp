@@ -57,40 +57,31 @@ class connected_flat_map_operator final : public operator_base {
 
 /// Two inputs of different types in one class; nothing keyed.
 template <record First, record Second, class P>
-class connected_process_operator final : public operator_base {
+class connected_process_operator final
+    : public process_operator_base<P, process_context, instance_state> {
+  using base = process_operator_base<P, process_context, instance_state>;
+
  public:
-  explicit connected_process_operator(P how) : how_(std::move(how)), told_(context()) {}
+  explicit connected_process_operator(P how) : base(std::move(how)) {}
 
   collector_base& input(std::size_t port) override { return *inputs_[port]; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
-  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  private:
   template <class In, class Call>
   std::unique_ptr<collector_base> input_for(Call call) {
     return detail::make_input<In>([this, call](batch<In>& records) {
       const event_time* times = records.times();
-      for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+      this->for_each_record(records, out_, [&](In& in, std::uint32_t i) {
         told_.set_time(times ? std::optional(times[i]) : std::nullopt);
         call(std::as_const(in));
       });
     });
   }
 
-  void on_open(const restored_state& restored) override {
-    told_.set_watermark(watermark());
-    state_.open(how_, context(), restored);
-  }
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
-  }
-  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
-  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
-
-  P how_;
-  process_context told_;
-  instance_state state_;
-  emitter<typename P::output> out_;
+  using base::how_;
+  using base::told_;
+  using base::state_;
+  using base::out_;
   std::unique_ptr<collector_base> inputs_[2] = {
       input_for<First>([this](const First& in) { how_.process_first(in, told_, out_); }),
       input_for<Second>([this](const Second& in) { how_.process_second(in, told_, out_); })};
@@ -98,43 +89,34 @@ class connected_process_operator final : public operator_base {
 
 /// Two inputs keyed by the same type, in one class with keyed state that both sides share.
 template <record First, class FirstKey, record Second, class SecondKey, class P>
-class connected_keyed_process_operator final : public operator_base {
- public:
-  using key_type = key_of_t<FirstKey, First>;
+class connected_keyed_process_operator final
+    : public process_operator_base<P, keyed_context<key_of_t<FirstKey, First>>,
+                                   process_state<key_of_t<FirstKey, First>>> {
+  using base = process_operator_base<P, keyed_context<key_of_t<FirstKey, First>>,
+                                     process_state<key_of_t<FirstKey, First>>>;
 
+ public:
   connected_keyed_process_operator(FirstKey first, SecondKey second, P how)
-      : first_key_(std::move(first)), second_key_(std::move(second)), how_(std::move(how)),
-        told_(context()) {}
+      : base(std::move(how)), first_key_(std::move(first)), second_key_(std::move(second)) {}
 
   collector_base& input(std::size_t port) override { return *inputs_[port]; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
-  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
  private:
   template <class In, class KeyOf, class Call>
   std::unique_ptr<collector_base> input_for(const KeyOf& key_of, Call call) {
     return detail::make_input<In>([this, &key_of, call](batch<In>& records) {
       state_.process(
-          records, key_of, told_, [&](auto&& one) { for_each_record(records, out_, one); }, call);
+          records, key_of, told_, [&](auto&& one) { this->for_each_record(records, out_, one); }, call);
     });
   }
 
-  void on_open(const restored_state& restored) override {
-    told_.set_watermark(watermark());
-    state_.open(how_, context(), restored);
-  }
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
-  }
-  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
-  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
+  using base::how_;
+  using base::told_;
+  using base::state_;
+  using base::out_;
 
   FirstKey first_key_;
   SecondKey second_key_;
-  P how_;
-  keyed_context<key_type> told_;
-  process_state<key_type> state_;
-  emitter<typename P::output> out_;
   std::unique_ptr<collector_base> inputs_[2] = {
       input_for<First>(first_key_, [this](const First& in) { how_.process_first(in, told_, out_); }),
       input_for<Second>(second_key_,

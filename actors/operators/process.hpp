@@ -116,76 +116,86 @@ concept co_process_function =
       p.process_second(second, context, out);
     };
 
-/// Runs a process function on a stream that is not keyed.
-template <record In, class P>
-class process_operator final : public operator_base, public collector<In> {
+/// What all operators that run a process function have in common: everything but how their batches are gone
+/// over. `Context` is what the class is told, `State` what keeps its state: instance_state or process_state.
+template <class P, class Context, class State>
+class process_operator_base : public operator_base {
  public:
-  explicit process_operator(P how) : how_(std::move(how)), told_(context()) {}
-
-  collector_base& input(std::size_t) override { return *this; }
   std::vector<output_port*> outputs() override { return {&out_}; }
   std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
+ protected:
+  explicit process_operator_base(P how) : how_(std::move(how)), told_(context()) {}
+
+  void on_open(const restored_state& restored) override {
+    told_.set_watermark(watermark());
+    state_.open(how_, context(), restored);
+  }
+  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
+
+  P how_;
+  Context told_;
+  State state_;
+  emitter<typename P::output> out_;
+
+ private:
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    state_.write(how_, order, made);
+  }
+  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
+};
+
+/// Runs a process function on a stream that is not keyed.
+template <record In, class P>
+class process_operator final : public process_operator_base<P, process_context, instance_state>,
+                               public collector<In> {
+  using base = process_operator_base<P, process_context, instance_state>;
+
+ public:
+  explicit process_operator(P how) : base(std::move(how)) {}
+
+  collector_base& input(std::size_t) override { return *this; }
+
   void receive(batch<In>& records) override {
     const event_time* times = records.times();
-    for_each_record(records, out_, [&](In& in, std::uint32_t i) {
+    this->for_each_record(records, out_, [&](In& in, std::uint32_t i) {
       told_.set_time(times ? std::optional(times[i]) : std::nullopt);
       how_.process(std::as_const(in), told_, out_);
     });
   }
 
  private:
-  void on_open(const restored_state& restored) override {
-    told_.set_watermark(watermark());
-    state_.open(how_, context(), restored);
-  }
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
-  }
-  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
-  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
-
-  P how_;
-  process_context told_;
-  instance_state state_;
-  emitter<typename P::output> out_;
+  using base::how_;
+  using base::told_;
+  using base::state_;
+  using base::out_;
 };
 
 /// Runs a process function on a keyed stream.
 template <record In, class KeyOf, class P>
-class keyed_process_operator final : public operator_base, public collector<In> {
- public:
-  using key_type = key_of_t<KeyOf, In>;
+class keyed_process_operator final
+    : public process_operator_base<P, keyed_context<key_of_t<KeyOf, In>>, process_state<key_of_t<KeyOf, In>>>,
+      public collector<In> {
+  using base = process_operator_base<P, keyed_context<key_of_t<KeyOf, In>>, process_state<key_of_t<KeyOf, In>>>;
 
-  keyed_process_operator(KeyOf key_of, P how)
-      : key_of_(std::move(key_of)), how_(std::move(how)), told_(context()) {}
+ public:
+  keyed_process_operator(KeyOf key_of, P how) : base(std::move(how)), key_of_(std::move(key_of)) {}
 
   collector_base& input(std::size_t) override { return *this; }
-  std::vector<output_port*> outputs() override { return {&out_}; }
-  std::optional<event_time> next_wakeup() const override { return state_.next_wakeup(); }
 
   void receive(batch<In>& records) override {
     state_.process(
-        records, key_of_, told_, [&](auto&& one) { for_each_record(records, out_, one); },
+        records, key_of_, told_, [&](auto&& one) { this->for_each_record(records, out_, one); },
         [&](const In& in) { how_.process(in, told_, out_); });
   }
 
  private:
-  void on_open(const restored_state& restored) override {
-    told_.set_watermark(watermark());
-    state_.open(how_, context(), restored);
-  }
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
-  }
-  bool on_watermark(event_time time) override { return state_.advance(how_, told_, out_, time); }
-  bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
+  using base::how_;
+  using base::told_;
+  using base::state_;
+  using base::out_;
 
   KeyOf key_of_;
-  P how_;
-  keyed_context<key_type> told_;
-  process_state<key_type> state_;
-  emitter<typename P::output> out_;
 };
 
 } // namespace weir

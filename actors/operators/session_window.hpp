@@ -12,8 +12,7 @@
 
 #include <cereal/types/vector.hpp>
 
-#include <weir/actors/operator.hpp>
-#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/actors/operators/keyed_window.hpp>
 #include <weir/actors/window.hpp>
 #include <weir/state/keyed_state.hpp>
 
@@ -57,48 +56,43 @@ struct session_row {
 /// built anew from the rows on restore. What has come out follows from the watermark.
 template <record In, class KeyOf, class Gap, class Fold>
   requires Fold::merges
-class session_window_operator final : public operator_base, public collector<In> {
+class session_window_operator final
+    : public keyed_window_operator<In, KeyOf, Fold, key_of_t<KeyOf, In>, session_row<typename Fold::row>> {
+  using base = keyed_window_operator<In, KeyOf, Fold, key_of_t<KeyOf, In>, session_row<typename Fold::row>>;
+
  public:
-  using key_type = key_of_t<KeyOf, In>;
-  using content_type = typename Fold::row;
-  using value_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().value(
-      std::declval<const key_type&>(), std::declval<const content_type&>()))>;
-  using output_type = windowed<key_type, value_type>;
+  using typename base::content_type;
+  using typename base::key_type;
 
   session_window_operator(KeyOf key_of, Fold fold, session_windows<Gap> windows,
                           std::chrono::milliseconds lateness)
-      : key_of_(std::move(key_of)), fold_(std::move(fold)), windows_(std::move(windows)),
-        lateness_(lateness.count()) {}
-
-  collector_base& input(std::size_t) override { return *this; }
-  std::vector<output_port*> outputs() override { return {&out_, &late_}; }
+      : base(std::move(key_of), std::move(fold), lateness), windows_(std::move(windows)) {}
 
   void receive(batch<In>& records) override {
-    const event_time* const times = records.times();
-    if (!times && !records.is_empty())
-      throw std::runtime_error("a record without an event time: put assign_times before the windows");
-    out_.set_timed(true);
-    late_.set_timed(true);
+    const event_time* const times = this->begin_batch(records);
     const std::uint64_t* const hashes = records.hashes();
     this->for_each_record(records, [&](In& in, std::uint32_t i) {
       const std::int64_t time = times[i].time_since_epoch().count();
-      if (!add(in, hashes ? hashes[i] : hash_of_all, time)) {
-        late_.set_time(times[i]);
-        late_(std::move(in));
-      }
+      if (!add(in, hashes ? hashes[i] : hash_of_all, time))
+        this->emit_late_record(std::move(in), times[i]);
     });
     state_->settle(0);
   }
 
  private:
+  using base::fold_;
+  using base::hash_of_all;
+  using base::is_over;
+  using base::key_of_;
+  using base::lateness_;
+  using base::out_;
+  using base::row_at;
+  using base::rows_per_step;
+  using base::state_;
+  using base::watermark_ms;
+
+  using typename base::row_type;
   using session_type = session<content_type>;
-  using row_type = session_row<content_type>;
-  using state_type = keyed_state<key_type, static_rows<row_type>>;
-
-  static constexpr std::uint32_t rows_per_step = 1024;
-
-  /// Of all records of a stream that did not come over a keyed exchange.
-  const std::uint64_t hash_of_all = hash_of(no_key::everything);
 
   struct session_end {
     std::int64_t time; ///< when something happens: the end, or when lateness is over
@@ -108,14 +102,7 @@ class session_window_operator final : public operator_base, public collector<In>
     return a.time != b.time ? a.time > b.time : a.hash > b.hash;
   }
 
-  static row_type& row_at(std::byte* place) { return *std::launder(reinterpret_cast<row_type*>(place)); }
-
-  std::int64_t watermark_ms() const { return watermark().time_since_epoch().count(); }
   bool is_out(std::int64_t end) const noexcept { return end <= out_until_; }
-  bool is_over(std::int64_t end, std::int64_t watermark) const noexcept {
-    return watermark != no_watermark.time_since_epoch().count() && end <= watermark - lateness_;
-  }
-
   /// Until it is to come out, or to go.
   void wait_for(const session_type& what, std::uint64_t hash) {
     wait_until(is_out(what.end) ? what.end + lateness_ : what.end, hash);
@@ -178,13 +165,7 @@ class session_window_operator final : public operator_base, public collector<In>
   }
 
   void emit(const key_type& key, session_type& what, pane_timing timing) {
-    out_.set_time(event_time{std::chrono::milliseconds{what.end - 1}});
-    output_type& out = out_.append();
-    out.key = key;
-    out.window = {event_time{std::chrono::milliseconds{what.start}},
-                  event_time{std::chrono::milliseconds{what.end}}};
-    out.pane = {timing, what.panes++};
-    out.value = fold_.value(key, what.content);
+    this->emit_pane(key, what.start, what.end, {timing, what.panes++}, what.content);
   }
 
   // A step of what a watermark brings: sessions come out in the order of their ends.
@@ -234,9 +215,7 @@ class session_window_operator final : public operator_base, public collector<In>
   }
 
   void on_open(const restored_state& restored) override {
-    const keyed_state_setup setup = keyed_setup(context());
-    state_ = std::make_unique<state_type>(setup, static_rows<row_type>("session"));
-    state_->restore(restored);
+    this->open_state(restored, "session");
     out_until_ = watermark_ms();
     state_->for_each_row([&](const key_type& key, const std::byte* place) {
       for (const session_type& one : std::launder(reinterpret_cast<const row_type*>(place))->sessions)
@@ -244,21 +223,10 @@ class session_window_operator final : public operator_base, public collector<In>
     });
   }
 
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    if (context().is_stored)
-      state_->write(made, order, 0);
-  }
-
-  KeyOf key_of_;
-  Fold fold_;
   session_windows<Gap> windows_;
-  std::int64_t lateness_;
-  std::unique_ptr<state_type> state_;
   std::vector<session_end> ends_; // a heap; some are of sessions that have grown since
   std::int64_t out_until_ = 0;    // sessions that end until then are out
   std::vector<key_type> emptied_;
-  emitter<output_type> out_;
-  emitter<In> late_;
 };
 
 } // namespace weir
