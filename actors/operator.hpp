@@ -34,6 +34,7 @@ struct operator_context {
   state_config state; ///< `cache_size` is this instance's share
   bool is_stored = true; ///< whether snapshots go anywhere; otherwise keyed state is left out of them
   bool incremental = true; ///< whether snapshots may add to older ones
+  bool skips_early_panes = false; ///< of windows that come out with everything again
   bool allow_dropped_state = false; ///< stored state that is not declared is passed over
   std::shared_ptr<const processing_clock> clock = std::make_shared<system_clock>();
 

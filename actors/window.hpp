@@ -26,6 +26,11 @@ struct time_window {
 
   auto operator<=>(const time_window&) const = default;
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(start, end);
+  }
+
   /// The time of what comes out of it: the last that is still in it.
   event_time last() const noexcept { return end - std::chrono::milliseconds{1}; }
 };
@@ -125,6 +130,11 @@ class session_windows {
   Gap gap_;
 };
 
+template <class T>
+inline constexpr bool is_session_windows = false;
+template <class Gap>
+inline constexpr bool is_session_windows<session_windows<Gap>> = true;
+
 /// Sessions with a gap of this length.
 inline session_windows<std::chrono::milliseconds> sessions(std::chrono::milliseconds gap) {
   if (gap <= std::chrono::milliseconds::zero())
@@ -138,6 +148,43 @@ template <class F>
   requires(!std::convertible_to<F, std::chrono::milliseconds>)
 session_windows<F> sessions(F gap) {
   return session_windows<F>(std::move(gap));
+}
+
+/// One window that holds everything, until the input ends. Other results than that one need a trigger.
+struct global_windows {};
+
+inline global_windows global() {
+  return {};
+}
+
+/// Windows of so many records of a key, in the order in which they come.
+class count_windows {
+ public:
+  /// Throws std::invalid_argument unless 0 < slide <= size.
+  count_windows(std::uint64_t size, std::uint64_t slide) : size_(size), slide_(slide) {
+    if (slide_ == 0 || size_ < slide_)
+      throw std::invalid_argument("windows of " + std::to_string(size_) + " records every " +
+                                  std::to_string(slide_) +
+                                  ": expected a positive slide that is not larger than the size");
+  }
+
+  std::uint64_t size() const noexcept { return size_; }
+  std::uint64_t slide() const noexcept { return slide_; }
+  bool is_tumbling() const noexcept { return size_ == slide_; }
+
+ private:
+  std::uint64_t size_;
+  std::uint64_t slide_;
+};
+
+/// Every `size` records of a key are a window.
+inline count_windows tumbling_count(std::uint64_t size) {
+  return {size, size};
+}
+
+/// After every `slide` records of a key, the last `size` are a window, or as many as there are.
+inline count_windows sliding_count(std::uint64_t size, std::uint64_t slide) {
+  return {size, slide};
 }
 
 /// The key of all records, where a stream is not divided by key.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <cereal/cereal.hpp>
+#include <cereal/types/chrono.hpp>
 
 #include <weir/base/bytes.hpp>
 

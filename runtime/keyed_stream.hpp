@@ -111,9 +111,10 @@ class keyed_stream {
         [key_of = key_of_, how] { return std::make_unique<op>(key_of, how); });
   }
 
-  /// Divides the records of each key into windows of event time; see tumbling, sliding and sessions.
+  /// Divides the records of each key into windows: of event time, see tumbling, sliding and sessions; of so many
+  /// records, see tumbling_count and sliding_count; or one of all, weir::global().
   template <class Windows>
-  windowed_stream<Key, T, KeyOf, Windows> window(Windows windows) const {
+  windowed_stream<Key, T, KeyOf, Windows, triggers::on_time> window(Windows windows) const {
     return {records_, key_of_, std::move(windows)};
   }
 

@@ -36,8 +36,11 @@ template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream;
 template <class Key, record A, class KeyOfA, record B>
 class keyed_broadcast_stream;
-template <class Key, record T, class KeyOf, class Windows>
+template <class Key, record T, class KeyOf, class Windows, class Trigger>
 class windowed_stream;
+namespace triggers {
+struct on_time;
+}
 
 namespace detail {
 
@@ -244,10 +247,10 @@ class stream : public operator_settings<stream<T>> {
     return keyed_stream<key, T, F>(*this, std::move(key_of));
   }
 
-  /// Divides all records into windows of event time, in one instance; see tumbling, sliding and sessions.
+  /// Divides all records into windows, in one instance; see keyed_stream::window.
   template <class Windows>
   auto window(Windows windows) const {
-    return windowed_stream<no_key, T, without_key, Windows>(*this, without_key{}, std::move(windows));
+    return windowed_stream<no_key, T, without_key, Windows, triggers::on_time>(*this, without_key{}, std::move(windows));
   }
 
   /// The records of both streams, in no particular order between them.

@@ -11,7 +11,8 @@
 #include <doctest/doctest.h>
 
 #include <support/stateful_run.hpp>
-#include <weir/actors/operators/session_window.hpp>
+#include <weir/actors/operators/triggered_window.hpp>
+#include <weir/actors/triggers.hpp>
 
 using namespace weir;
 using namespace weir::testing;
@@ -44,8 +45,13 @@ using session_run = stateful_run<click, pane>;
 template <class Gap>
 session_run run_of(session_windows<Gap> windows, std::chrono::milliseconds lateness = 0ms) {
   const auto user = [](const click& in) { return in.user; };
-  using op = session_window_operator<click, decltype(user), Gap, aggregate_fold<sum>>;
-  return {[=] { return std::make_unique<op>(user, aggregate_fold<sum>{}, windows, lateness); },
+  const auto trigger = triggers::event_time();
+  using op = triggered_window_operator<click, decltype(user), session_windows<Gap>, aggregate_fold<sum>,
+                                       std::remove_const_t<decltype(trigger)>>;
+  return {[=] {
+            return std::make_unique<op>(user, aggregate_fold<sum>{}, windows,
+                                        firing_rules<std::remove_const_t<decltype(trigger)>>{trigger, lateness});
+          },
           std::make_shared<manual_clock>()};
 }
 

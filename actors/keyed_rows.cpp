@@ -1,4 +1,4 @@
-#include <weir/actors/function_state.hpp>
+#include <weir/actors/keyed_rows.hpp>
 
 namespace weir {
 
