@@ -74,6 +74,7 @@ class stateful_run {
       context.instance = i;
       context.parallelism = parallelism;
       context.key_groups = groups;
+      context.skips_early_panes = skips_early_panes_;
       context.clock = clock_;
       context.state.backend = backend;
       context.state.directory = directory_ / "working";
@@ -83,6 +84,9 @@ class stateful_run {
       instances_.push_back(std::move(made));
     }
   }
+
+  /// From the next start on.
+  void skip_early_panes(bool skips) { skips_early_panes_ = skips; }
 
   /// Takes a checkpoint of all instances, which adds to the one before, or to the one before that, if
   /// it is not to be whole.
@@ -174,6 +178,7 @@ class stateful_run {
   make_operator make_;
   std::shared_ptr<const processing_clock> clock_;
   state_backend backend_ = state_backend::memory;
+  bool skips_early_panes_ = false;
   std::unique_ptr<checkpoint_store> store_;
   std::vector<std::unique_ptr<instance>> instances_;
   std::uint64_t checkpoint_ = 0;
