@@ -51,6 +51,7 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
   context.state = state;
   context.is_stored = !config.checkpoint.directory.empty();
   context.incremental = config.checkpoint.incremental;
+  context.skips_early_panes = config.mode == execution_mode::batch;
   context.allow_dropped_state = config.checkpoint.allow_dropped_state;
   context.clock = config.clock;
   return context;

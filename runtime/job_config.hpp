@@ -12,6 +12,12 @@
 
 namespace weir {
 
+/// Whether anybody waits for results while a job runs.
+enum class execution_mode : std::uint8_t {
+  streaming, ///< windows come out early as their triggers say
+  batch,     ///< early panes that come again with everything are left out; nothing else changes
+};
+
 /// Everything about a job that is set from outside its code. Defaults stand at the members; the
 /// job's code, a TOML file, the environment and the command line override them, in this order.
 struct job_config {
@@ -19,6 +25,8 @@ struct job_config {
   restart_config restart;
   state_config state;
   task_config task;
+
+  execution_mode mode = execution_mode::streaming;
 
   /// Instances of each operator that does not set its own.
   std::uint32_t parallelism = 1;

@@ -279,6 +279,12 @@ std::vector<setting> restart_rows() {
 
 std::vector<setting> execution_rows() {
   return {
+      choice_setting<execution_mode>(
+          "mode", "MODE", {{"streaming", execution_mode::streaming}, {"batch", execution_mode::batch}},
+          [](auto& c) -> auto& { return c.mode; },
+          "Whether anybody waits for results while the job runs. streaming: windows come out early as "
+          "their triggers say. batch: not where they come out again with everything; all other results "
+          "are the same."),
       count_setting(
           "parallelism", 1, 65'536, [](auto& c) -> auto& { return c.parallelism; },
           "Instances of each operator that does not set its own."),

@@ -21,10 +21,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-event_time at(std::int64_t ms) {
-  return event_time{std::chrono::milliseconds{ms}};
-}
-
 struct click {
   std::string user;
   std::int64_t time = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,11 @@ namespace {
 [[maybe_unused]] const bool has_quiet_stores = (configure_log(log_level::off, log_format::text), true);
 
 } // namespace
+
+/// So many milliseconds since the Unix epoch.
+inline event_time at(std::int64_t ms) {
+  return event_time{std::chrono::milliseconds{ms}};
+}
 
 /// An operator with keyed state, driven record by record, as several instances whose state goes through
 /// real checkpoints. Make is called for each instance.

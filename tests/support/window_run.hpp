@@ -24,10 +24,6 @@ struct doctest::StringMaker<std::vector<std::string>> {
 
 namespace weir::testing {
 
-inline event_time at(std::int64_t ms) {
-  return event_time{std::chrono::milliseconds{ms}};
-}
-
 struct score {
   std::uint64_t player = 0;
   std::int64_t time = 0;
