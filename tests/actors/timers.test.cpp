@@ -20,10 +20,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-event_time at(std::int64_t ms) {
-  return event_time{std::chrono::milliseconds{ms}};
-}
-
 /// What to do with a timer of a key.
 struct order {
   std::uint64_t key = 0;
