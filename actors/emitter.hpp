@@ -155,6 +155,7 @@ class emitter final : public output_port {
   void connect(collector_base& receiver) override {
     receivers_.push_back(&dynamic_cast<collector<T>&>(receiver));
   }
+  bool has_receivers() const noexcept { return !receivers_.empty(); }
   void flush() override {
     if (size_ == 0)
       return;

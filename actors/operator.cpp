@@ -2,11 +2,14 @@
 
 #include <stdexcept>
 
+#include <weir/base/log.hpp>
+
 namespace weir {
 
 void operator_base::open(const operator_context& context, const restored_state& restored) {
   context_ = context;
-  records_in_ = restored.records_in;
+  counts_ = restored.counts;
+  next_warning_ = counts_.dropped + 1;
   drained_ = restored.drained;
   watermark_ = restored.watermark;
   ports_ = outputs();
@@ -73,11 +76,20 @@ operator_snapshot operator_base::snapshot(const snapshot_order& order) {
   made.instance = context_.instance;
   made.parallelism = context_.parallelism;
   made.drained = drained_;
-  made.records_in = records_in_;
+  made.counts = counts_;
   made.watermark = watermark_;
   made.base = order.base;
   guarded("taking a snapshot", [&] { on_snapshot(order, made); });
   return made;
+}
+
+void operator_base::count_dropped() {
+  if (++counts_.dropped < next_warning_)
+    return;
+  next_warning_ = counts_.dropped * 10;
+  log_warning("records come too late and are dropped: read late() (of a join late_first() and "
+              "late_second()), or set allowed_lateness or a larger bounded_disorder",
+              {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", counts_.dropped}});
 }
 
 std::string operator_base::place() const {
@@ -86,7 +98,7 @@ std::string operator_base::place() const {
 }
 
 void operator_base::fail_at_record(std::uint32_t index) const {
-  throw operator_error(place() + ", record " + std::to_string(records_in_ + index + 1),
+  throw operator_error(place() + ", record " + std::to_string(counts_.in + index + 1),
                        current_exception_text());
 }
 

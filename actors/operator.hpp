@@ -16,6 +16,7 @@
 #include <weir/base/hash.hpp>
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/operator_state.hpp>
+#include <weir/state/record_counts.hpp>
 #include <weir/state/restored_state.hpp>
 #include <weir/state/snapshot_order.hpp>
 #include <weir/state/state_config.hpp>
@@ -120,6 +121,9 @@ class operator_base : public progress_receiver {
   event_time watermark() const noexcept { return watermark_; }
   bool is_drained() const noexcept { return drained_; }
 
+  /// Since the job's first start. After a restart they are those of the checkpoint.
+  const record_counts& counts() const noexcept { return counts_; }
+
  protected:
   operator_base() = default;
 
@@ -152,7 +156,7 @@ class operator_base : public progress_receiver {
     } catch (...) {
       fail_at_record(i);
     }
-    records_in_ += size;
+    counts_.in += size;
   }
 
   /// The same, with each record's event time set on `out` before its call.
@@ -169,6 +173,19 @@ class operator_base : public progress_receiver {
       for_each_record(records, body);
   }
 
+  /// A record that came too late for all that it could have been a part of: goes to the side output `to`, or
+  /// is dropped where nobody reads that. Either is counted.
+  template <record T>
+  void emit_late_record(emitter<T>& to, T&& in, event_time time) {
+    if (!to.has_receivers()) {
+      count_dropped();
+      return;
+    }
+    ++counts_.late;
+    to.set_time(time);
+    to(std::move(in));
+  }
+
   /// Runs `body`, and gives an exception the operator's name and what it was doing.
   template <class Body>
   decltype(auto) guarded(const char* doing, Body&& body) {
@@ -182,13 +199,15 @@ class operator_base : public progress_receiver {
   }
 
  private:
+  void count_dropped();
   [[noreturn]] void fail_at_record(std::uint32_t index) const;
   [[noreturn]] void fail_while(const char* doing) const;
   std::string place() const;
 
   operator_context context_;
   std::vector<output_port*> ports_; // as outputs() gives them
-  std::uint64_t records_in_ = 0;
+  record_counts counts_;
+  std::uint64_t next_warning_ = 1; // so many dropped records: each tenfold number is logged
   event_time watermark_ = no_watermark;
   bool drained_ = false;
 };

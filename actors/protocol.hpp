@@ -8,6 +8,7 @@
 #include <weir/actors/marker.hpp>
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
+#include <weir/state/record_counts.hpp>
 
 /// \file
 /// The messages of tasks, to each other and to the supervisor. A task lives for one attempt only, so
@@ -82,6 +83,7 @@ struct task_failed {
 struct task_stopped {
   epoch attempt;
   task_id task;
+  std::vector<record_counts> counts; ///< of the operators of its chain; empty if it was never made
 };
 
 // task -> itself

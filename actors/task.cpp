@@ -68,6 +68,13 @@ void task::close() noexcept {
     one->close();
 }
 
+std::vector<record_counts> task::counts() const {
+  std::vector<record_counts> all;
+  for (const auto& one : operators_)
+    all.push_back(one->counts());
+  return all;
+}
+
 void task::receive(std::uint32_t channel, batch_ptr records) {
   gate_.push(channel, std::move(records));
   work();

@@ -118,6 +118,9 @@ class task {
   /// Closes the operators. Safe at any time, and more than once.
   void close() noexcept;
 
+  /// Of each operator of the chain. Safe at any time.
+  std::vector<record_counts> counts() const;
+
  private:
   enum class phase : std::uint8_t { waiting, running, stopped, draining, ended };
 

@@ -47,11 +47,14 @@ caf::behavior task_actor::make_behavior() {
 }
 
 void task_actor::on_exit() {
+  std::vector<record_counts> counts;
+  if (task_)
+    counts = task_->counts();
   task_.reset();
   outputs_.clear();
   inputs_.clear();
   coordinator_ = nullptr;
-  tell(*this, supervisor_, task_stopped{attempt_, id_});
+  tell(*this, supervisor_, task_stopped{attempt_, id_, std::move(counts)});
   supervisor_ = nullptr;
 }
 

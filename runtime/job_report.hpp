@@ -2,10 +2,18 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <weir/base/clock.hpp>
+#include <weir/state/record_counts.hpp>
 
 namespace weir {
+
+/// What all instances of one operator have received since the job's first start.
+struct operator_report {
+  std::string name;
+  record_counts counts;
+};
 
 /// How a job ended, and what it took.
 struct job_report {
@@ -22,6 +30,10 @@ struct job_report {
   std::uint32_t failed_checkpoints = 0; ///< given up, or overtaken by a later one
   duration checkpoint_time{};         ///< of all of them, from trigger to durable
   std::uint64_t checkpoint_bytes = 0; ///< of the last one
+
+  /// In the order of their declaration. They are those of the last checkpoint: every record is in them once,
+  /// however often the job was restarted. Those of a failed job say how far its last attempt came.
+  std::vector<operator_report> operators;
 };
 
 } // namespace weir

@@ -75,6 +75,20 @@ int exit_code_of(const error& failure) {
   return usage ? exit_usage : exit_job_failed;
 }
 
+/// One line for each operator that records came too late for.
+void log_late_records(const job_report& report) {
+  for (const operator_report& one : report.operators) {
+    const auto& [in, late, dropped] = one.counts;
+    if (dropped != 0)
+      log_warning("records came too late and were dropped: read late() (of a join late_first() and "
+                  "late_second()), or set allowed_lateness or a larger bounded_disorder",
+                  {{"operator", one.name}, {"dropped", dropped}, {"late", late}, {"records_in", in}});
+    else if (late != 0)
+      log_info("records came too late and went to the side output",
+               {{"operator", one.name}, {"late", late}, {"records_in", in}});
+  }
+}
+
 int run_job(const topology& what, const command_line& command) {
   configure_log(command.config.lowest_level, command.config.format);
   signal_watch signals;
@@ -89,6 +103,7 @@ int run_job(const topology& what, const command_line& command) {
   }
   signals.stop_on_signal(**started);
   const job_report report = (*started)->wait();
+  log_late_records(report);
   if (report.what == job_report::outcome::failed) {
     log_error("the job was given up", {{"job", what.name()}, {"reason", report.failure}});
     return exit_job_failed;

@@ -93,9 +93,11 @@ caf::behavior supervisor_actor::make_behavior() {
         is_hopeless_ |= !has_run_ && phase_ == phase::opening;
         fail(fact.reason);
       },
-      [this](const task_stopped& fact) {
-        if (is_current(fact.attempt))
-          task_has_stopped(fact.task, "it ended without giving a reason");
+      [this](task_stopped& fact) {
+        if (!is_current(fact.attempt))
+          return;
+        tasks_[fact.task.value].counts = std::move(fact.counts);
+        task_has_stopped(fact.task, "it ended without giving a reason");
       },
       [this](const checkpoint_finished& fact) {
         if (!is_current(fact.attempt))
@@ -361,8 +363,22 @@ void supervisor_actor::finish() {
 }
 
 void supervisor_actor::done() {
+  report_.operators = operator_reports();
   report();
   quit();
+}
+
+std::vector<operator_report> supervisor_actor::operator_reports() const {
+  std::vector<operator_report> all;
+  for (const operator_node& node : job_.graph->operators)
+    all.push_back({node.name, {}});
+  for (const planned_chain& chain : job_.plan.chains)
+    for (std::uint32_t i = 0; i < chain.parallelism && chain.first_task + i < tasks_.size(); ++i) {
+      const std::vector<record_counts>& counts = tasks_[chain.first_task + i].counts;
+      for (std::size_t place = 0; place < counts.size(); ++place)
+        all[chain.operators[place]].counts += counts[place];
+    }
+  return all;
 }
 
 void supervisor_actor::report() {

@@ -58,6 +58,7 @@ class supervisor_actor : public actor_base {
     bool opened = false;
     bool ended = false;
     bool stopped = false;
+    std::vector<record_counts> counts; // of the operators of its chain, once it has stopped
   };
 
   void deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
@@ -78,6 +79,7 @@ class supervisor_actor : public actor_base {
   void give_up(const std::string& reason);
   void finish();
   void done();
+  std::vector<operator_report> operator_reports() const;
   void report();
 
   bool is_current(epoch attempt) const { return attempt == attempt_; }

@@ -78,7 +78,9 @@ void write_operator(byte_writer& out, const stored_operator& from) {
   out.write_raw(from.instance);
   out.write_raw(from.parallelism);
   out.write_raw(static_cast<std::uint8_t>(from.drained));
-  out.write_raw(from.records_in);
+  out.write_raw(from.counts.in);
+  out.write_raw(from.counts.late);
+  out.write_raw(from.counts.dropped);
   out.write_raw(std::int64_t{from.watermark.time_since_epoch().count()});
   out.write_text(from.key_type);
   out.write_raw(std::uint64_t{from.keyed_states.size()});
@@ -114,7 +116,9 @@ stored_operator read_operator(byte_reader& in) {
   into.instance = in.read_raw<std::uint32_t>();
   into.parallelism = in.read_raw<std::uint32_t>();
   into.drained = read_flag(in);
-  into.records_in = in.read_raw<std::uint64_t>();
+  into.counts.in = in.read_raw<std::uint64_t>();
+  into.counts.late = in.read_raw<std::uint64_t>();
+  into.counts.dropped = in.read_raw<std::uint64_t>();
   into.watermark = event_time{std::chrono::milliseconds{in.read_raw<std::int64_t>()}};
   into.key_type = in.read_text();
   const std::string of_operator = " of operator \"" + into.uid + "\"";

@@ -43,7 +43,7 @@ struct stored_operator {
   std::uint32_t instance = 0;
   std::uint32_t parallelism = 1;
   bool drained = false;
-  std::uint64_t records_in = 0;
+  record_counts counts;
   event_time watermark = no_watermark;
   std::string key_type;
   std::vector<state_schema> keyed_states;

@@ -39,6 +39,24 @@ void give_key_groups(const stored_instances& stored, std::uint32_t groups,
   }
 }
 
+/// Of a number that all instances made together.
+std::uint64_t even_share(std::uint64_t total, std::uint32_t instance, std::uint32_t parallelism) {
+  return total / parallelism + (instance < total % parallelism ? 1 : 0);
+}
+
+void give_counts(const stored_instances& stored, std::vector<restored_state>& shares) {
+  const auto parallelism = static_cast<std::uint32_t>(shares.size());
+  record_counts total;
+  for (const auto& snapshot : stored)
+    total += snapshot->counts;
+  for (std::uint32_t i = 0; i < parallelism; ++i)
+    if (stored.size() == shares.size())
+      shares[i].counts = stored[i]->counts;
+    else
+      shares[i].counts = {even_share(total.in, i, parallelism), even_share(total.late, i, parallelism),
+                          even_share(total.dropped, i, parallelism)};
+}
+
 void add_item(restored_state& share, const list_snapshot& list, const bytes& item) {
   restored_list& into = share.lists[list.name];
   into.type = list.type;
@@ -82,9 +100,8 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
   for (std::uint32_t i = 0; i < parallelism; ++i) {
     shares[i].watermark = (*watermark)->watermark;
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
-    if (same_parallelism)
-      shares[i].records_in = stored[i]->records_in;
   }
+  give_counts(stored, shares);
   give_key_groups(stored, contents->checkpoint.key_groups, shares);
   give_list_items(stored, shares);
   return shares;

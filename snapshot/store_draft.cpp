@@ -52,7 +52,7 @@ void store_draft::add(const operator_snapshot& from) {
   into.instance = from.instance;
   into.parallelism = from.parallelism;
   into.drained = from.drained;
-  into.records_in = from.records_in;
+  into.counts = from.counts;
   into.watermark = from.watermark;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;

@@ -12,7 +12,7 @@
 /// The small parts of the format in docs/format/checkpoint.md: sealed values and keys.
 namespace weir::detail {
 
-inline constexpr std::uint32_t checkpoint_format_version = 3;
+inline constexpr std::uint32_t checkpoint_format_version = 4;
 inline constexpr std::string_view checkpoint_format_magic = "WEIRCKPT";
 
 /// What a sealed value has before its content.

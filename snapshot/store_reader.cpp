@@ -163,7 +163,7 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
   into.instance = from.instance;
   into.parallelism = from.parallelism;
   into.drained = from.drained;
-  into.records_in = from.records_in;
+  into.counts = from.counts;
   into.watermark = from.watermark;
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;

@@ -9,6 +9,7 @@
 #include <weir/base/clock.hpp>
 #include <weir/base/error.hpp>
 #include <weir/base/ids.hpp>
+#include <weir/state/record_counts.hpp>
 
 namespace weir {
 
@@ -75,8 +76,8 @@ struct operator_snapshot {
   std::string uid;
   std::uint32_t instance = 0;
   std::uint32_t parallelism = 1;
-  bool drained = false;         ///< its input has ended, and it has emitted what was left
-  std::uint64_t records_in = 0; ///< records received since the job's first start
+  bool drained = false; ///< its input has ended, and it has emitted what was left
+  record_counts counts;
   event_time watermark = no_watermark; ///< that it has acted on
   checkpoint_id base{};         ///< what deltas add to: a complete checkpoint; 0 where there are none
   std::string key_type;         ///< of the keyed state; empty where there is none

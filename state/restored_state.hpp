@@ -8,6 +8,7 @@
 
 #include <weir/base/ids.hpp>
 #include <weir/state/operator_snapshot.hpp>
+#include <weir/state/record_counts.hpp>
 
 namespace weir {
 
@@ -28,7 +29,7 @@ struct restored_list {
 struct restored_state {
   checkpoint_id from{}; ///< 0: nothing is restored
   bool drained = false;
-  std::uint64_t records_in = 0;
+  record_counts counts;
   event_time watermark = no_watermark;
   std::vector<restored_groups> keyed;
   std::map<std::string, restored_list> lists; ///< by the list state's name

@@ -59,8 +59,7 @@ class keyed_window_operator : public operator_base, public collector<In> {
   }
 
   void emit_late_record(In&& in, event_time time) {
-    late_.set_time(time);
-    late_(std::move(in));
+    operator_base::emit_late_record(late_, std::move(in), time);
   }
 
   void emit_pane(const key_type& key, std::int64_t start, std::int64_t end, const pane_info& pane,

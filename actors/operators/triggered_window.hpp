@@ -66,10 +66,8 @@ class triggered_window_operator final : public operator_base, public collector<I
     this->for_each_record(records, [&](In& in, std::uint32_t i) {
       latest_ = times ? times[i] : no_watermark;
       at.time = times && !rules_.in_processing_time ? times[i] : at.now;
-      if (!add(in, key_of_(std::as_const(in)), hashes ? hashes[i] : hash_of_all, at)) [[unlikely]] {
-        late_.set_time(latest_);
-        late_(std::move(in));
-      }
+      if (!add(in, key_of_(std::as_const(in)), hashes ? hashes[i] : hash_of_all, at)) [[unlikely]]
+        this->emit_late_record(late_, std::move(in), latest_);
     });
     rows_.end();
   }

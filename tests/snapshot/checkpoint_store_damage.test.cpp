@@ -158,7 +158,7 @@ TEST_CASE("a store of another format version is refused with both versions, and 
   const error problem = failure_to_open(config);
   CHECK(problem.code == errc::wrong_version);
   CHECK(has(problem, "format 9"));
-  CHECK(has(problem, "format 3"));
+  CHECK(has(problem, "format 4"));
   CHECK(has(problem, "checkpoint.discard"));
   CHECK(read_file(directory / "checkpoints.mdb") == before);
 }
@@ -252,8 +252,8 @@ TEST_CASE("a blob whose bytes are overwritten while the store is open is named w
   CHECK(failed > 0);
 }
 
-TEST_CASE("a store of format 1 or 2, which were never released, is refused by its version") {
-  for (const std::string version : {"1", "2"}) {
+TEST_CASE("a store of format 1, 2 or 3, which were never released, is refused by its version") {
+  for (const std::string version : {"1", "2", "3"}) {
     temporary_directory directory;
     fs::copy_file(fs::path{__FILE__}.parent_path() / "data" / ("format-" + version + ".mdb"),
                   directory / "checkpoints.mdb");
@@ -261,13 +261,13 @@ TEST_CASE("a store of format 1 or 2, which were never released, is refused by it
     REQUIRE(!store);
     CHECK(store.failure().code == errc::wrong_version);
     CHECK(has(store.failure(), "format " + version));
-    CHECK(has(store.failure(), "format 3"));
+    CHECK(has(store.failure(), "format 4"));
   }
 }
 
-TEST_CASE("a store of format 3 loads, with key groups of several parts") {
+TEST_CASE("a store of format 4 loads, with key groups of several parts") {
   temporary_directory directory;
-  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-3.mdb";
+  const fs::path golden = fs::path{__FILE__}.parent_path() / "data" / "format-4.mdb";
   fs::copy_file(golden, directory / "checkpoints.mdb");
   const auto store = open_sample(sample_config(directory.path()));
   CHECK(ids_of(*store) == std::vector<std::uint64_t>{13, 14});

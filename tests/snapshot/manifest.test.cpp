@@ -18,7 +18,7 @@ manifest example() {
   part.instance = 1;
   part.parallelism = 2;
   part.drained = true;
-  part.records_in = 99;
+  part.counts = {99, 3, 2};
   part.watermark = event_time{std::chrono::milliseconds{1234}};
   part.key_type = "std::string";
   part.keyed_states = {{"n", "value", "i32", true}};
@@ -55,6 +55,7 @@ TEST_CASE("a manifest is decoded as it was encoded, with references to any check
   CHECK(read->operators[0].key_groups[0].blobs[0].key.checkpoint == checkpoint_id{10});
   CHECK(read->operators[0].key_groups[0].blobs[1].key.checkpoint == checkpoint_id{11});
   CHECK(read->operators[0].lists[0].mode == redistribution::full_union);
+  CHECK(read->operators[0].counts == record_counts{99, 3, 2});
 }
 
 TEST_CASE("a manifest that ends too early or late is damaged") {

@@ -59,7 +59,7 @@ inline operator_snapshots sample_snapshots(std::uint64_t id, std::size_t scale =
     source->instance = instance;
     source->parallelism = 2;
     source->drained = instance == 1;
-    source->records_in = id * 1000 + instance;
+    source->counts = {id * 1000 + instance, id * 10, id + instance};
     source->watermark = event_time{std::chrono::milliseconds{static_cast<std::int64_t>(id) * 10}};
     source->lists.push_back({"positions", redistribution::even_split, "raw", {}});
     for (std::uint64_t i = 0; i < id % 5; ++i)
@@ -141,7 +141,7 @@ inline bool equal(const operator_snapshot& a, const operator_snapshot& b) {
     return x.name == y.name && x.mode == y.mode && x.type == y.type && x.items == y.items;
   };
   return a.uid == b.uid && a.instance == b.instance && a.parallelism == b.parallelism &&
-         a.drained == b.drained && a.records_in == b.records_in && a.watermark == b.watermark && a.key_type == b.key_type &&
+         a.drained == b.drained && a.counts == b.counts && a.watermark == b.watermark && a.key_type == b.key_type &&
          a.keyed_states == b.keyed_states &&
          std::equal(a.key_groups.begin(), a.key_groups.end(), b.key_groups.begin(),
                     b.key_groups.end(), same_group) &&

@@ -40,7 +40,7 @@ void in_every_mode(const std::function<void(const job_mode&)>& check) {
           }
 }
 
-void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims) {
+job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims) {
   using namespace std::chrono_literals;
   const temporary_directory directory;
   job_config config = job.config();
@@ -73,6 +73,7 @@ void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::str
   done = true;
   killer.join();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
+  return report;
 }
 
 } // namespace weir::testing

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <weir/runtime/job_report.hpp>
 #include <weir/runtime/topology.hpp>
 
 namespace weir::testing {
@@ -24,6 +25,6 @@ void in_every_mode(const std::function<void(const job_mode&)>& check);
 
 /// Runs `job` to its end with short checkpoints in a directory of its own. Where the mode says so,
 /// kills tasks of `victims` at random moments.
-void run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims);
+job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims);
 
 } // namespace weir::testing

@@ -43,6 +43,9 @@ class stateful_run {
   stateful_run(make_operator make, std::shared_ptr<const processing_clock> clock)
       : make_(std::move(make)), clock_(std::move(clock)) {}
 
+  /// Nobody reads the outputs behind the first, from the next start on.
+  void leave_side_outputs() { reads_late_ = false; }
+
   /// Ends the instances, the store included, and starts them anew from the last checkpoint.
   void start(state_backend backend, std::uint32_t parallelism) {
     instances_.clear();
@@ -73,7 +76,7 @@ class stateful_run {
       for (output_port* port : outputs)
         port->configure(16);
       outputs[0]->connect(made->kept);
-      if (outputs.size() > 1)
+      if (outputs.size() > 1 && reads_late_)
         outputs[1]->connect(made->late);
       operator_context context;
       context.uid = context.name = "state";
@@ -156,6 +159,14 @@ class stateful_run {
     return all;
   }
 
+  /// Of all instances.
+  record_counts counts() const {
+    record_counts sum;
+    for (const auto& one : instances_)
+      sum += one->running->counts();
+    return sum;
+  }
+
   operator_base& running(std::uint32_t of) { return *instances_[of]->running; }
   std::uint32_t parallelism() const { return static_cast<std::uint32_t>(instances_.size()); }
   std::uint64_t bytes() const { return bytes_; } ///< of the last checkpoint
@@ -190,6 +201,7 @@ class stateful_run {
   std::uint64_t checkpoint_ = 0;
   checkpoint_id base_{}; // the newest that the instances count as complete
   std::uint64_t bytes_ = 0;
+  bool reads_late_ = true;
 };
 
 } // namespace weir::testing
