@@ -119,11 +119,32 @@ class process_state {
     for_each([&](In& in, std::uint32_t i) {
       prefetch(hashes, i, records.size());
       const Key key = key_of(std::as_const(in));
-      told.set_key(key, timers());
       told.set_time(times ? std::optional(times[i]) : std::nullopt);
-      with_key(hashes[i], key, [&] { call(std::as_const(in)); });
+      at(hashes[i], key, told, [&] { call(std::as_const(in)); });
     });
     end();
+  }
+
+  /// Stand around the calls of at() for one batch.
+  void begin() { cursor_.at = state_->time_of_changes(context_->now_ms()); }
+  void end() {
+    if (timers_ && timers_->is_stale()) [[unlikely]]
+      collect_timers();
+    state_->settle(cursor_.at.now);
+  }
+
+  /// Calls body() with the states bound to a key, and with the key in `told`.
+  template <class Context, class Body>
+  void at(std::uint64_t hash, const Key& key, Context& told, Body&& body) {
+    told.set_key(key, timers());
+    with_key(hash, key, body);
+  }
+
+  /// The same for a body that only reads: in memory it is not called where nothing is known of the key.
+  template <class Context, class Body>
+  void look_at(std::uint64_t hash, const Key& key, Context& told, Body&& body) {
+    if (state_->is_on_disk() || state_->table().find(hash, key))
+      at(hash, key, told, body);
   }
 
   template <class P>
@@ -143,14 +164,6 @@ class process_state {
   static constexpr std::uint64_t most_after_end = 1000;
 
   keyed_timers* timers() { return timers_ ? &*timers_ : nullptr; }
-
-  void begin() { cursor_.at = state_->time_of_changes(context_->now_ms()); }
-
-  void end() {
-    if (timers_ && timers_->is_stale()) [[unlikely]]
-      collect_timers();
-    state_->settle(cursor_.at.now);
-  }
 
   void collect_timers() {
     timers_->clear();
