@@ -106,12 +106,29 @@ class process_state {
       if (hashes) [[likely]]
         rows_.prefetch(hashes, i, records.size());
       const Key key = key_of(std::as_const(in));
-      told.set_key(key, rows_.timers());
       told.set_time(times ? std::optional(times[i]) : std::nullopt);
       // Without hashes it did not come over a keyed exchange: all records are of one key.
-      rows_.visit(hashes ? hashes[i] : hash_of(key), key, [&] { call(std::as_const(in)); });
+      at(hashes ? hashes[i] : hash_of(key), key, told, [&] { call(std::as_const(in)); });
     });
     rows_.end();
+  }
+
+  /// Stand around the calls of at() for one batch.
+  void begin() { rows_.begin(); }
+  void end() { rows_.end(); }
+
+  /// Calls body() with the states bound to a key, and with the key in `told`.
+  template <class Context, class Body>
+  void at(std::uint64_t hash, const Key& key, Context& told, Body&& body) {
+    told.set_key(key, rows_.timers());
+    rows_.visit(hash, key, body);
+  }
+
+  /// The same for a body that only reads: it need not be called where nothing is known of the key.
+  template <class Context, class Body>
+  void look_at(std::uint64_t hash, const Key& key, Context& told, Body&& body) {
+    if (rows_.may_have(hash, key))
+      at(hash, key, told, body);
   }
 
   template <class P>

@@ -80,6 +80,11 @@ class keyed_rows {
       state_->clean(cursor_.to_clean, cursor_.at);
   }
 
+  /// Whether anything may be kept of `key`; with state on disk only a visit tells.
+  bool may_have(std::uint64_t hash, const Key& key) const {
+    return state_->is_on_disk() || state_->table().find(hash, key);
+  }
+
   /// Takes the timers that are due out, in their order, and calls fire(timer, hash, key) for each: with the
   /// key's states, if `Visits`, otherwise with none, so that it may visit any. Stops after `timers_per_step`;
   /// returns whether none is left. A timer that is set meanwhile counts.

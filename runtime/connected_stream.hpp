@@ -74,6 +74,22 @@ class connected_stream {
   stream<B> second_;
 };
 
+/// What comes out of a join, and beside it the records that came too late to be joined.
+template <record Out, record A, record B>
+class join_results : public stream<Out> {
+ public:
+  join_results(std::shared_ptr<topology_graph> graph, std::uint32_t node)
+      : stream<Out>(graph, node, 0), late_first_(graph, node, 1), late_second_(graph, node, 2) {}
+
+  /// The late records of either stream, with their event times. Those that nobody reads are dropped.
+  const stream<A>& late_first() const { return late_first_; }
+  const stream<B>& late_second() const { return late_second_; }
+
+ private:
+  stream<A> late_first_;
+  stream<B> late_second_;
+};
+
 /// Two streams with the same kind of key, for an operator whose state both share.
 template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream {
@@ -101,17 +117,17 @@ class connected_keyed_stream {
     return stream<typename P::output>(graph, added, 0);
   }
 
-  /// Every pair of records of one key where the second stream's is from `lower` to `upper` after the first's, in
-  /// event time: `Out f(const A&, const B&)`; see weir::interval_join.
+  /// Every pair of records of one key where the second stream's is from `lower` to `upper` after the first's,
+  /// in event time: `Out f(const A&, const B&)`; see weir::interval_join.
   template <class F>
   auto join_within(std::string name, std::chrono::milliseconds lower, std::chrono::milliseconds upper,
                    F join) const {
     static_assert(join_function<F, A, B>, "connect, join_within: expected a function Out(const A&, const B&)");
-    return process(std::move(name), interval_join<Key, A, B, F>(lower, upper, std::move(join)));
+    return add_join(std::move(name), interval_join<Key, A, B, F>(lower, upper, std::move(join)));
   }
 
-  /// Every pair of records of one key in one window: `Out f(const A&, const B&)`. It comes out when the watermark
-  /// passes the end of the window; what comes later is dropped.
+  /// Every pair of records of one key in one window: `Out f(const A&, const B&)`. It comes out when the
+  /// watermark passes the end of the window; what comes later is late.
   template <class F>
   auto join(std::string name, aligned_windows windows, F f) const {
     static_assert(join_function<F, A, B>, "connect, join: expected a function Out(const A&, const B&)");
@@ -128,14 +144,30 @@ class connected_keyed_stream {
   /// The records of both streams of one key and window together: `void f(const Key&, const weir::time_window&,
   /// const std::vector<A>&, const std::vector<B>&, weir::emitter<Out>&)`; see weir::window_cogroup.
   template <record Out, class F>
-  stream<Out> cogroup(std::string name, aligned_windows windows, F f) const {
+  join_results<Out, A, B> cogroup(std::string name, aligned_windows windows, F f) const {
     static_assert(cogroup_function<F, Key, A, B, Out>,
                   "connect, cogroup: expected a function void(const Key&, const weir::time_window&, const "
                   "std::vector<A>&, const std::vector<B>&, weir::emitter<Out>&)");
-    return process(std::move(name), window_cogroup<Key, A, B, Out, F>(windows, std::move(f)));
+    return add_join(std::move(name), window_cogroup<Key, A, B, Out, F>(windows, std::move(f)));
   }
 
  private:
+  template <class Join>
+  join_results<typename Join::output, A, B> add_join(std::string name, Join how) const {
+    using op = join_operator<A, KeyOfA, B, KeyOfB, Join>;
+    operator_node node = detail::make_node<typename Join::output>(
+        std::move(name), "join", 2, true, [a = first_.key_of(), b = second_.key_of(), how] {
+          return std::make_unique<op>(a, b, how);
+        });
+    node.outputs.insert(node.outputs.end(), {type_name<A>(), type_name<B>()});
+    node.drops_side_outputs = true;
+    const auto& graph = first_.records().graph();
+    const std::uint32_t added = detail::add_operator(*graph, std::move(node));
+    first_.records().connect_by_key(added, 0, first_.key_of());
+    second_.records().connect_by_key(added, 1, second_.key_of());
+    return join_results<typename Join::output, A, B>(graph, added);
+  }
+
   keyed_stream<Key, A, KeyOfA> first_;
   keyed_stream<Key, B, KeyOfB> second_;
 };

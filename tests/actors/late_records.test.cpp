@@ -11,17 +11,14 @@
 
 #include <support/stateful_run.hpp>
 #include <weir/actors/operators/aligned_window.hpp>
-#include <weir/actors/operators/session_window.hpp>
+#include <weir/actors/operators/triggered_window.hpp>
+#include <weir/actors/triggers.hpp>
 
 using namespace weir;
 using namespace weir::testing;
 using namespace std::chrono_literals;
 
 namespace {
-
-event_time at(std::int64_t ms) {
-  return event_time{std::chrono::milliseconds{ms}};
-}
 
 struct click {
   std::uint64_t user = 0;
@@ -36,9 +33,9 @@ std::uint64_t user_of(const click& in) {
 using pane = windowed<std::uint64_t, std::uint64_t>;
 using window_run = stateful_run<click, pane>;
 
-template <class Op, class Windows>
-window_run run_of(Windows windows, std::chrono::milliseconds lateness) {
-  return {[=] { return std::make_unique<Op>(&user_of, count_fold{}, windows, lateness); },
+template <class Op, class Windows, class Rules>
+window_run run_of(Windows windows, Rules rules) {
+  return {[=] { return std::make_unique<Op>(&user_of, count_fold{}, windows, rules); },
           std::make_shared<manual_clock>()};
 }
 
@@ -108,13 +105,15 @@ void check_counts(window_run run, std::uint64_t seed, bool is_read, bool each_in
 
 TEST_CASE("every record is taken, late or dropped, and counted as such once, across restarts and rescaling") {
   using aligned = aligned_window_operator<click, decltype(&user_of), count_fold>;
-  using session = session_window_operator<click, decltype(&user_of), std::chrono::milliseconds, count_fold>;
+  using trigger = decltype(triggers::event_time());
+  using session = triggered_window_operator<click, decltype(&user_of), session_windows<std::chrono::milliseconds>,
+                                            count_fold, trigger>;
   for (std::uint64_t seed = 1; seed <= 6; ++seed)
     for (const bool is_read : {true, false}) {
       for (const std::chrono::milliseconds lateness : {0ms, 20ms})
         check_counts(run_of<aligned>(tumbling(10ms), lateness), seed, is_read, true);
       check_counts(run_of<aligned>(sliding(30ms, 10ms), 0ms), seed, is_read, false);
-      check_counts(run_of<session>(sessions(5ms), 0ms), seed, is_read, false);
+      check_counts(run_of<session>(sessions(5ms), firing_rules<trigger>{triggers::event_time()}), seed, is_read, false);
     }
 }
 

@@ -138,6 +138,55 @@ TEST_CASE("a job reports what was late and what was dropped as if nothing had ha
   });
 }
 
+TEST_CASE("a join gives the late records of both streams to the side, each counted once, in every mode") {
+  using sizes = std::pair<std::uint64_t, std::uint64_t>; // of a group: of the first stream, of the second
+  in_every_mode([&](const job_mode& mode) {
+    const auto groups = std::make_shared<committed_records<sizes>>();
+    const auto late_first = std::make_shared<committed_records<std::uint64_t>>();
+    const auto late_second = std::make_shared<committed_records<std::string>>();
+    topology job{"late-joins"};
+    const auto timed = job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+                           .parallelism(1)
+                           .assign_times("times",
+                                         [](std::uint64_t i) {
+                                           return event_time{std::chrono::milliseconds{time_of(i)}};
+                                         },
+                                         punctuated([](std::uint64_t i, event_time) {
+                                           return watermark_behind(i);
+                                         }))
+                           .parallelism(1);
+    const auto second = timed.map("text", [](std::uint64_t i) { return std::to_string(i); }).parallelism(1);
+    const auto both = timed.key_by([](std::uint64_t i) { return i % keys; })
+                          .connect(second.key_by([](const std::string& text) -> std::uint64_t {
+                            return std::stoull(text) % keys;
+                          }));
+    const auto grouped = both.cogroup<sizes>(
+        "groups", tumbling(std::chrono::milliseconds{size}),
+        [](std::uint64_t, const time_window&, const std::vector<std::uint64_t>& a,
+           const std::vector<std::string>& b, emitter<sizes>& out) { out({a.size(), b.size()}); });
+    grouped.sink("out", memory_sink<sizes>{groups});
+    grouped.late_first().sink("late first", memory_sink<std::uint64_t>{late_first});
+    grouped.late_second().sink("late second", memory_sink<std::string>{late_second});
+    const auto within =
+        both.join_within("within", 0ms, 50ms, [](std::uint64_t i, const std::string&) { return i; });
+    within.sink("nowhere", [](std::uint64_t) {});
+    within.late_first().sink("nowhere either", [](std::uint64_t) {}); // late_second() is not read
+    const job_report report = run_in_mode(job, mode, {"numbers", "groups", "within", "out", "late second"});
+
+    std::uint64_t taken = 0;
+    for (const auto& [a, b] : groups->visible())
+      taken += a + b;
+    const std::uint64_t late = late_first->visible().size() + late_second->visible().size();
+    CHECK(late > records / 20); // of which stream depends on which is ahead
+    CHECK(taken + late == 2 * records);
+    CHECK(counts_of(report, "groups") == record_counts{2 * records, late, 0});
+    const record_counts narrow = counts_of(report, "within");
+    CHECK(narrow.in == 2 * records);
+    CHECK(narrow.late == counts_of(report, "nowhere either").in);
+    CHECK(narrow.late + narrow.dropped > records / 20);
+  });
+}
+
 TEST_CASE("the counts of a job that is stopped and started again at another parallelism go on") {
   const temporary_directory directory;
   const outputs found;

@@ -76,8 +76,8 @@ class stateful_run {
       for (output_port* port : outputs)
         port->configure(16);
       outputs[0]->connect(made->kept);
-      if (outputs.size() > 1 && reads_late_)
-        outputs[1]->connect(made->late);
+      for (std::size_t port = 1; port < outputs.size() && reads_late_; ++port)
+        outputs[port]->connect(made->late[port - 1]);
       operator_context context;
       context.uid = context.name = "state";
       context.instance = i;
@@ -150,11 +150,11 @@ class stateful_run {
     });
   }
 
-  /// What has come out of the second output since the last call.
-  std::vector<In> take_late() {
+  /// What has come out of the second output since the last call, or of the one after it.
+  std::vector<In> take_late(std::size_t port = 1) {
     std::vector<In> all;
     for (const auto& one : instances_)
-      for (In& late : std::exchange(one->late.all, {}))
+      for (In& late : std::exchange(one->late[port - 1].all, {}))
         all.push_back(std::move(late));
     return all;
   }
@@ -187,7 +187,7 @@ class stateful_run {
 
   struct instance {
     kept_records<Out> kept;
-    kept_records<In> late;
+    kept_records<In> late[2];
     std::unique_ptr<operator_base> running;
   };
 
