@@ -98,6 +98,8 @@ for parallelism in 1 2; do
     compare_rates "keyed-sum 1k$how" eb63c51fd450ead7 keyed-sum --keys 1000 -- "${weir[@]}"
     compare_rates "keyed-sum 100k$how" cf93bb5bd58f6a14 keyed-sum --keys 100000 -- "${weir[@]}"
     compare_rates "keyed-sum 1M$how" f92d1b2c9d12f4a5 keyed-sum --keys 1000000 -- "${weir[@]}"
+    compare_rates "window-sum$how" 9b4dabc97c0ea98d window-sum -- "${weir[@]}"
+    compare_rates "sliding-sum$how" fa902be305fb1878 sliding-sum -- "${weir[@]}"
     compare_rates "word-count$how" 833e6ff2390b7810 word-count -- "${weir[@]}"
   done
 done

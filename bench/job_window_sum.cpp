@@ -43,10 +43,9 @@ class sum_up_windows {
   totals own_;
 };
 
-} // namespace
-
-weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results) {
-  weir::topology job{"window-sum"};
+weir::topology sum_windows(const char* name, const weir::aligned_windows& windows, const workload& what,
+                           std::shared_ptr<shared_totals> results) {
+  weir::topology job{name};
   const fast_modulo by_keys(what.keys);
   job.source("events", weir::generate(
                            [by_keys](std::uint64_t i, event& out) { out = make_event(i, by_keys); },
@@ -55,10 +54,22 @@ weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_total
                     [](const event& in) { return weir::event_time{std::chrono::milliseconds{in.ts_ms}}; },
                     weir::bounded_disorder{std::chrono::milliseconds{lateness_ms}})
       .key_by([](const event& in) { return in.key; })
-      .window(weir::tumbling(std::chrono::milliseconds{window_ms}))
+      .window(windows)
       .aggregate("sum", sum_values{})
       .sink("results", sum_up_windows{std::move(results)});
   return job;
+}
+
+} // namespace
+
+weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results) {
+  return sum_windows("window-sum", weir::tumbling(std::chrono::milliseconds{window_ms}), what, std::move(results));
+}
+
+weir::topology sliding_sum_job(const workload& what, std::shared_ptr<shared_totals> results) {
+  return sum_windows("sliding-sum",
+                     weir::sliding(std::chrono::milliseconds{sliding_ms}, std::chrono::milliseconds{window_ms}),
+                     what, std::move(results));
 }
 
 } // namespace bench

@@ -30,6 +30,7 @@ class shared_totals {
 
 weir::topology keyed_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology sliding_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology word_count_job(const workload& what, std::shared_ptr<shared_totals> results);
 
 } // namespace bench

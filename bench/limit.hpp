@@ -13,5 +13,6 @@ namespace bench {
 totals limit_keyed_sum(std::uint64_t keys, std::uint64_t records);
 totals limit_word_count(std::uint64_t lines);
 totals limit_window_sum(std::uint64_t keys, std::uint64_t records);
+totals limit_sliding_sum(std::uint64_t keys, std::uint64_t records);
 
 } // namespace bench

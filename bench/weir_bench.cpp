@@ -22,7 +22,11 @@ using namespace bench;
 using job_function = weir::topology (*)(const workload&, std::shared_ptr<shared_totals>);
 
 const std::map<std::string, job_function> workloads{
-    {"keyed-sum", keyed_sum_job}, {"start", keyed_sum_job}, {"window-sum", window_sum_job}, {"word-count", word_count_job}};
+    {"keyed-sum", keyed_sum_job},
+    {"start", keyed_sum_job},
+    {"window-sum", window_sum_job},
+    {"sliding-sum", sliding_sum_job},
+    {"word-count", word_count_job}};
 
 const std::map<std::string, weir::checkpoint_mode> modes{
     {"exactly-once", weir::checkpoint_mode::exactly_once},

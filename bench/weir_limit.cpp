@@ -18,6 +18,7 @@ const std::map<std::string, std::function<totals(const workload&)>> workloads{
     {"start", [](const workload& w) { return limit_keyed_sum(w.keys, w.records); }},
     {"word-count", [](const workload& w) { return limit_word_count(w.records); }},
     {"window-sum", [](const workload& w) { return limit_window_sum(w.keys, w.records); }},
+    {"sliding-sum", [](const workload& w) { return limit_sliding_sum(w.keys, w.records); }},
 };
 
 } // namespace

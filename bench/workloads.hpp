@@ -59,7 +59,7 @@ class fast_modulo {
   std::uint64_t factor_;
 };
 
-/// What the sources of keyed-sum and window-sum make.
+/// What the sources of keyed-sum, window-sum and sliding-sum make.
 struct event {
   std::uint64_t key;
   std::uint64_t value;
@@ -72,6 +72,7 @@ inline constexpr std::uint64_t default_records = 20'000'000;
 inline constexpr std::uint64_t default_lines = 1'000'000;
 inline constexpr std::uint64_t start_records = 1000;
 inline constexpr std::int64_t window_ms = 1000;
+inline constexpr std::int64_t sliding_ms = 60'000; // one every window_ms
 inline constexpr std::int64_t lateness_ms = 512;
 
 inline event make_event(std::uint64_t i, const fast_modulo& by_keys) noexcept {
@@ -155,7 +156,8 @@ inline workload with_defaults(workload what) {
   if (what.name == "word-count") {
     what.keys = 0;
   } else if (what.keys == 0) {
-    what.keys = what.name == "window-sum" ? window_keys : default_keys;
+    const bool is_windows = what.name == "window-sum" || what.name == "sliding-sum";
+    what.keys = is_windows ? window_keys : default_keys;
   }
   if (what.records == 0) {
     what.records = what.name == "word-count" ? default_lines

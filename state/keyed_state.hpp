@@ -89,6 +89,12 @@ class keyed_state {
     return found;
   }
 
+  /// The row of a key, to be changed, if it is in the slot where table() expects it; otherwise nullptr.
+  template <class IsKey>
+  std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
+    return table_.change_expected(slot, hash, is_key);
+  }
+
   void set_changed(std::uint64_t hash, std::byte* row) { table_.set_changed(hash, row); }
 
   /// Removes a key with an empty row; `is_new`: that was made for it just now. With state on disk that

@@ -32,11 +32,19 @@ namespace weir {
 /// Ownership:     rows belong to the table. A row's address is valid until the next call that may
 ///                insert or erase.
 /// Thread safety: task thread only.
-/// Cost:          no allocation but for growing (doubling at 5/8 full, in small segments at 1/4)
+/// Cost:          no allocation but for growing (doubling at 5/8 full, small segments at 3/8 or 1/4)
 ///                and shrinking (halving when half as many slots would be half as full as that).
 template <class Key, class Rows>
 class keyed_table {
   static_assert(alignof(Key) <= 64, "keyed state: a key is aligned to a cache line at most");
+
+  static constexpr bool has_static_rows = requires { std::integral_constant<std::size_t, Rows::size()>{}; };
+
+  struct segment {
+    std::byte* slots = nullptr;
+    std::uint32_t mask = 0;
+    std::uint32_t size = 0;
+  };
 
  public:
   /// A table for the key groups `range` of a job with `groups` key groups.
@@ -74,6 +82,54 @@ class keyed_table {
       }
     }
     return {insert(part, tag, key), true};
+  }
+
+  /// Where rows are to be expected, for going over a batch twice: once to begin to load the slots of its
+  /// keys into the cache, and once to use them. Valid until layout() changes.
+  class expectations {
+   public:
+    explicit expectations(const keyed_table& table) noexcept
+        : segments_(table.segments_.get()), first_(table.range_.first), groups_(table.groups_),
+          stride_(table.stride()) {}
+
+    /// The slot that a key with this hash is in, if no other key is there; nullptr for a group without keys.
+    /// Inlined always: GCC drops calls of a function that does little but prefetch.
+    [[gnu::always_inline]] std::byte* operator()(std::uint64_t hash) const noexcept {
+      const segment& part = segments_[key_group_of(hash, groups_).value - first_];
+      if (!part.slots) [[unlikely]]
+        return nullptr;
+      std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
+      __builtin_prefetch(slot, 1);
+      __builtin_prefetch(slot + stride() - 1, 1);
+      return slot;
+    }
+
+   private:
+    std::size_t stride() const noexcept {
+      if constexpr (has_static_rows)
+        return keyed_table::static_stride();
+      else
+        return stride_;
+    }
+
+    const segment* segments_;
+    std::uint32_t first_;
+    std::uint32_t groups_;
+    std::size_t stride_;
+  };
+
+  /// Another number whenever rows have got new slots.
+  std::uint64_t layout() const noexcept { return layout_; }
+
+  /// The row of a key with this hash that is_key() is true of, if it is in the slot where it was expected,
+  /// to be changed; otherwise nullptr.
+  template <class IsKey>
+  std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
+    if (tag_in(slot) != tag_of(hash) || !is_key(std::as_const(key_in(slot))))
+      return nullptr;
+    std::byte* const row = row_in(slot);
+    set_changed(hash, row);
+    return row;
   }
 
   /// The row of `key`, or nullptr.
@@ -234,6 +290,7 @@ class keyed_table {
     segment& part = segments_[group.value - range_.first];
     size_ -= part.size;
     release(part);
+    ++layout_;
     part = segment{};
     group_changes& changes = changes_[group.value - range_.first];
     changes.last = changes.lost = version_;
@@ -255,19 +312,12 @@ class keyed_table {
     std::uint32_t version = 0;
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
-  static constexpr bool has_static_rows = requires { std::integral_constant<std::size_t, Rows::size()>{}; };
 
-  /// How many keys so many slots hold at most. Segments that the caches hold anyway are kept sparse:
-  /// there a second probe, a mispredicted branch, costs more than the memory.
+  /// How many keys so many slots hold at most. Small segments are kept sparse: where the caches hold them, a
+  /// second probe, a mispredicted branch, costs more than the memory.
   static constexpr std::uint32_t most_keys(std::uint32_t capacity) noexcept {
-    return capacity <= 64 ? capacity / 4 : capacity / 8 * 5;
+    return capacity <= 64 ? capacity / 4 : capacity <= 1024 ? capacity / 8 * 3 : capacity / 8 * 5;
   }
-
-  struct segment {
-    std::byte* slots = nullptr;
-    std::uint32_t mask = 0;
-    std::uint32_t size = 0;
-  };
 
   struct removed_key {
     Key key;
@@ -288,15 +338,19 @@ class keyed_table {
     return std::max({alignof(Key), alignof(slot_head), rows_.alignment()});
   }
 
+  static constexpr std::size_t static_stride() noexcept
+    requires has_static_rows
+  {
+    constexpr std::size_t row_offset = align_up(key_offset + sizeof(Key), Rows::alignment());
+    constexpr std::size_t alignment = std::max({alignof(Key), alignof(slot_head), Rows::alignment()});
+    return align_up(row_offset + Rows::size(), alignment);
+  }
+
   std::size_t stride() const noexcept {
-    if constexpr (has_static_rows) {
-      constexpr std::size_t row_offset = align_up(key_offset + sizeof(Key), Rows::alignment());
-      constexpr std::size_t alignment =
-          std::max({alignof(Key), alignof(slot_head), Rows::alignment()});
-      return std::integral_constant<std::size_t, align_up(row_offset + Rows::size(), alignment)>{};
-    } else {
+    if constexpr (has_static_rows)
+      return std::integral_constant<std::size_t, static_stride()>{};
+    else
       return stride_;
-    }
   }
 
   static std::uint32_t tag_of(std::uint64_t hash) noexcept {
@@ -425,6 +479,7 @@ class keyed_table {
     }
     free(part);
     part = grown;
+    ++layout_;
   }
 
   void free(segment& part) noexcept {
@@ -458,6 +513,7 @@ class keyed_table {
   std::uint32_t version_ = restored_version;
   std::size_t size_ = 0;
   std::size_t memory_ = 0;
+  std::uint64_t layout_ = 0;
 };
 
 } // namespace weir

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstdint>
 #include <map>
@@ -22,14 +23,14 @@ namespace weir {
 template <class Acc>
 struct window_row {
   Acc content{};
-  std::uint32_t records = 0; ///< capped; 0: there is no content
-  std::uint32_t panes = 0;   ///< that came out of the window that ends with this slice
+  bool has_content = false;
+  std::uint32_t panes = 0; ///< that came out of the window that ends with this slice
 
-  bool is_empty() const noexcept { return records == 0 && panes == 0; }
+  bool is_empty() const noexcept { return !has_content && panes == 0; }
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(content, records, panes);
+    archive(content, has_content, panes);
   }
 };
 
@@ -64,23 +65,21 @@ class aligned_window_operator final
     const event_time* const times = this->begin_batch(records);
     const std::uint64_t* const hashes = records.hashes();
     const std::uint32_t size = records.size();
-    find_slices(times, hashes, size);
-    const auto& table = state_->table();
-    const bool ahead = table.memory() > prefetch_threshold;
-    if (ahead)
-      for (std::uint32_t i = 0; i < std::min(prefetch_distance, size); ++i)
-        table.prefetch(places_[i].hash);
     this->for_each_record(records, [&](In& in, std::uint32_t i) {
-      if (ahead && i + prefetch_distance < size)
-        table.prefetch(places_[i + prefetch_distance].hash);
-      slice* const into = places_[i].into;
-      if (!into) [[unlikely]] {
-        this->emit_late_record(std::move(in), times[i]);
-        return;
+      if (i % records_ahead == 0)
+        find_places(times, hashes, i, std::min(size, i + records_ahead));
+      const destination& to = places_[i % records_ahead];
+      if (to.expected) [[likely]] {
+        const auto& key = key_of_(std::as_const(in));
+        const auto is_it = [&](const row_key& found) { return found.key == key && found.start == to.start; };
+        if (std::byte* const place = state_->update_expected(to.expected, to.hash, is_it)) [[likely]] {
+          if (row_type& row = row_at(place); row.has_content) [[likely]] {
+            fold_.add(row.content, std::as_const(in), false);
+            return;
+          }
+        }
       }
-      add(key_of_(std::as_const(in)), places_[i].hash, *into, in);
-      if (into->is_out) [[unlikely]]
-        emit_late(in, places_[i].hash ^ hash_in_window(0, into->start), times[i].time_since_epoch().count());
+      add(in, times[i], i % records_ahead);
     });
     state_->settle(0);
   }
@@ -99,6 +98,7 @@ class aligned_window_operator final
 
   using typename base::row_type;
   using row_key = window_key<key_type>;
+  using table_type = typename base::state_type::table_type;
   using scratch_type = keyed_table<key_type, static_rows<row_type>>;
 
   struct slice {
@@ -107,9 +107,22 @@ class aligned_window_operator final
     bool is_out = false;             ///< a window with it has come out
   };
 
+  /// How many records are looked at before the first of them is added.
+  static constexpr std::uint32_t records_ahead = 64;
+
+  /// Where a record goes.
   struct destination {
     std::uint64_t hash;
-    slice* into; ///< null: the record is late
+    std::int64_t start;  ///< of the slice
+    std::byte* expected; ///< the slot of the row; null: unknown, or there is more to do than to add
+    slice* into;         ///< null: the record is late
+  };
+
+  struct recent_slice {
+    std::int64_t start;
+    std::uint64_t mixed; ///< into the hashes of its rows
+    slice* into;         ///< null: all its windows are over
+    bool only_adds;      ///< nothing of it has come out
   };
 
   /// Where the window that starts last of those with this slice ends.
@@ -117,37 +130,36 @@ class aligned_window_operator final
     return windows_.last_start(slice_start) + windows_.size();
   }
 
-  void find_slices(const event_time* times, const std::uint64_t* hashes, std::uint32_t size) {
-    places_.resize(size);
+  /// Finds where the records from `first` to before `last` go, and begins to load their rows into the cache.
+  void find_places(const event_time* times, const std::uint64_t* hashes, std::uint32_t first, std::uint32_t last) {
+    const typename table_type::expectations expected(state_->table());
+    layout_ = state_->table().layout();
+    const auto size = static_cast<std::uint64_t>(slice_size_);
     // Records of one batch are of few slices: the last two are remembered.
-    slice* recent[2] = {nullptr, nullptr};
-    std::uint64_t mixed[2] = {0, 0};
-    for (std::uint32_t i = 0; i < size; ++i) {
+    if (first == 0)
+      recent_.fill(find_recent(times[0].time_since_epoch().count()));
+    std::array<recent_slice, 2> recent = recent_;
+    destination* to = places_.data();
+    for (std::uint32_t i = first; i < last; ++i, ++to) {
       const std::int64_t time = times[i].time_since_epoch().count();
-      if (!recent[0] || static_cast<std::uint64_t>(time - recent[0]->start) >=
-                            static_cast<std::uint64_t>(slice_size_)) {
-        std::swap(recent[0], recent[1]);
-        std::swap(mixed[0], mixed[1]);
-        if (!recent[0] || static_cast<std::uint64_t>(time - recent[0]->start) >=
-                              static_cast<std::uint64_t>(slice_size_)) {
-          recent[0] = find_slice(time);
-          if (!recent[0]) {
-            places_[i] = {0, nullptr};
-            continue;
-          }
-          mixed[0] = hash_in_window(0, recent[0]->start);
-        }
+      // Which of the two it is follows no pattern: no branch.
+      bool is_second = static_cast<std::uint64_t>(time - recent[1].start) < size;
+      if (!is_second && static_cast<std::uint64_t>(time - recent[0].start) >= size) [[unlikely]] {
+        is_second = recent[1].start < recent[0].start;
+        recent[is_second] = find_recent(time);
       }
-      places_[i] = {(hashes ? hashes[i] : hash_of_all) ^ mixed[0], recent[0]};
+      const recent_slice& found = recent[is_second];
+      const std::uint64_t hash = (hashes ? hashes[i] : hash_of_all) ^ found.mixed;
+      std::byte* const slot = expected(hash);
+      *to = {hash, found.start, found.only_adds ? slot : nullptr, found.into};
     }
+    recent_ = recent;
   }
 
-  /// The slice of a time; null where all its windows are over.
-  [[gnu::noinline]] slice* find_slice(std::int64_t time) {
+  [[gnu::noinline]] recent_slice find_recent(std::int64_t time) {
     const std::int64_t start = windows_.floor(time, slice_size_);
-    if (is_over(last_end(start), watermark_ms()))
-      return nullptr;
-    return &slice_at(start);
+    slice* const into = is_over(last_end(start), watermark_ms()) ? nullptr : &slice_at(start);
+    return {start, hash_in_window(0, start), into, into && !into->is_out};
   }
 
   slice& slice_at(std::int64_t start) {
@@ -167,13 +179,24 @@ class aligned_window_operator final
     return (before == start ? start : before + windows_.slide()) + windows_.size();
   }
 
-  void add(const key_type& key, std::uint64_t hash, slice& into, const In& in) {
-    const auto [place, created] = state_->update(hash, row_key{key, into.start});
+  /// A record that is the first of its row, or late, or whose row is elsewhere.
+  [[gnu::noinline]] void add(In& in, event_time time, std::uint32_t index) {
+    const destination to = places_[index];
+    if (!to.into) {
+      this->emit_late_record(std::move(in), time);
+      return;
+    }
+    const auto [place, created] = state_->update(to.hash, row_key{key_of_(std::as_const(in)), to.start});
     row_type& row = row_at(place);
     if (row.is_empty())
-      into.rows.push_back(hash);
-    fold_.add(row.content, in, row.records == 0);
-    row.records += row.records != ~std::uint32_t{0};
+      to.into->rows.push_back(to.hash);
+    fold_.add(row.content, in, !row.has_content);
+    row.has_content = true;
+    if (to.into->is_out)
+      emit_late(in, to.hash ^ hash_in_window(0, to.start), time.time_since_epoch().count());
+    if (state_->table().layout() != layout_)
+      for (destination& later : places_)
+        later.expected = nullptr;
   }
 
   /// The windows of a late record that have come out and are not over come out again.
@@ -196,14 +219,14 @@ class aligned_window_operator final
   void merge_row(row_type& into, std::uint64_t hash, const row_key& key) {
     const auto [place, created] = state_->find_or_create(hash, key);
     const row_type& row = row_at(place);
-    if (row.records != 0)
+    if (row.has_content)
       merge(into, row);
     else if (created)
       state_->erase(hash, key, true);
   }
 
   void merge(row_type& into, const row_type& from) {
-    if (into.records == 0)
+    if (!into.has_content)
       into = from;
     else if constexpr (Fold::merges)
       fold_.merge(into.content, from.content);
@@ -245,7 +268,10 @@ class aligned_window_operator final
   /// Finds the next window that is to come out, if any.
   bool begin_window(std::int64_t watermark) {
     const std::int64_t done = std::max(out_until_, watermark_ms());
-    for (auto at = slices_.begin(); at != slices_.end(); ++at) {
+    // Slices that are kept for late records alone are passed over.
+    const bool none_is_out = done < no_watermark.time_since_epoch().count() + windows_.size();
+    auto at = none_is_out ? slices_.begin() : slices_.upper_bound(done - windows_.size());
+    for (; at != slices_.end(); ++at) {
       // The first window with this slice that has not come out.
       std::int64_t end = first_end(at->first);
       if (end <= done)
@@ -289,7 +315,7 @@ class aligned_window_operator final
   void collect_row(std::uint64_t hash, std::int64_t start) {
     found_.clear();
     state_->for_each_of(hash, [&](const row_key& key, std::byte* place) {
-      if (key.start == start && row_at(place).records != 0 && hash_of(key) == hash)
+      if (key.start == start && row_at(place).has_content && hash_of(key) == hash)
         found_.push_back({key.key, &row_at(place)});
     });
     for (const auto& [key, row] : found_) {
@@ -367,7 +393,9 @@ class aligned_window_operator final
   aligned_windows windows_;
   std::int64_t slice_size_;
   std::map<std::int64_t, slice> slices_; // by start
-  std::vector<destination> places_;      // of the records of a batch
+  std::array<recent_slice, 2> recent_;   // of a batch
+  std::array<destination, records_ahead> places_; // of the next records
+  std::uint64_t layout_ = 0;                      // of the table, as places_ have it
 
   // The window that is coming out:
   enum class phase : std::uint8_t { idle, collecting, emitting };
