@@ -77,13 +77,18 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
 
 void input_gate::update_watermark() {
   event_time smallest = last_watermark;
-  bool any_active = live_ == 0;
-  for (const channel_state& state : channels_)
-    if (!state.ended && !state.is_idle) {
+  bool any_left = false;
+  bool any_active = false;
+  for (const channel_state& state : channels_) {
+    if (state.ended || state.watermark == last_watermark)
+      continue; // that says nothing of how far the others are: idle ones may still come back
+    any_left = true;
+    if (!state.is_idle) {
       smallest = std::min(smallest, state.watermark);
       any_active = true;
     }
-  if (!any_active) {
+  }
+  if (any_left && !any_active) {
     if (!std::exchange(is_idle_, true))
       decided_.push_back(channels_idle{});
   } else if (smallest > watermark_) {

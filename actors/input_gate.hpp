@@ -52,7 +52,8 @@ using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, 
 /// all others (alignment); in at-least-once mode none is. A channel that has ended counts as one
 /// whose barrier has come. Channels with something to offer take turns.
 ///
-/// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back.
+/// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back. The last
+/// one comes when all have sent it or ended.
 ///
 /// Plain data: no clock, no actor. What it queues is bounded by the senders' credits.
 ///

@@ -293,7 +293,7 @@ class aligned_window_operator final
   void collect(std::uint32_t& budget) {
     const auto& table = state_->table();
     for (auto at = slices_.lower_bound(next_slice_); at != slices_.end() && at->first < end_;
-         at = slices_.upper_bound(next_slice_)) {
+         at = slices_.lower_bound(next_slice_)) {
       next_slice_ = at->first;
       slice& from = at->second;
       from.is_out = true;

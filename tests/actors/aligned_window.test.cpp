@@ -177,6 +177,14 @@ TEST_CASE("windows of random records are those of a batch function, on every bac
       }
 }
 
+TEST_CASE("windows whose size and slide have nothing in common but a millisecond miss no record") {
+  auto run = run_of(sliding(4ms, 3ms));
+  run.start(state_backend::memory, 1);
+  give(run, {"key", 3, 1});
+  give(run, {"key", 4, 2}); // the slice right behind that of the first
+  CHECK(run.watermark(last_watermark) == std::vector<pane>{pane_of("key", 0, 4, 1), pane_of("key", 3, 7, 3)});
+}
+
 TEST_CASE("records without event times are an error that says what to do") {
   auto run = run_of(tumbling(5s));
   run.start(state_backend::memory, 1);

@@ -252,6 +252,23 @@ TEST_CASE("when all channels are idle that is said once, and the next watermark 
   CHECK(all_words(gate) == "i w* end");
 }
 
+TEST_CASE("the last watermark comes when all channels have it, though others be idle") {
+  input_gate gate(2, checkpoint_mode::exactly_once);
+  gate.push(0, marker::watermark(at(10)));
+  gate.push(1, marker::watermark(at(5)));
+  gate.push(1, marker::idle());
+  CHECK(all_words(gate) == "w5 w10");
+  gate.push(0, marker::watermark(last_watermark));
+  gate.push(0, marker::end());
+  CHECK(all_words(gate) == "i"); // nothing is over: the idle one may come back
+  gate.push(1, some_batch());
+  gate.push(1, marker::watermark(at(20)));
+  CHECK(all_words(gate) == "b1 w20");
+  gate.push(1, marker::watermark(last_watermark));
+  gate.push(1, marker::end());
+  CHECK(all_words(gate) == "w* end");
+}
+
 TEST_CASE("what is said of partitions passes only where records of one instance come") {
   const marker said = marker::of_partition({partition_change::kind::opened, 7});
   input_gate one(1, checkpoint_mode::exactly_once);
