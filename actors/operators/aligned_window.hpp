@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <new>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include <weir/actors/operators/keyed_window.hpp>
+#include <weir/actors/operators/slice_stack.hpp>
 #include <weir/actors/window.hpp>
 #include <weir/state/keyed_state.hpp>
 
@@ -42,8 +44,9 @@ struct window_row {
 /// in; a window is put together from its slices when it comes out. (Li et al., "No pane, no gain", 2005)
 ///
 /// The rows are keyed state. Beside them each slice has a list of the hashes of its rows, so that a window
-/// finds them without timers; it is built anew from the rows on restore. What has come out follows from
-/// the watermark.
+/// finds them without timers, and for sliding windows each key has a slice_stack, so that the next window costs
+/// a few merges and not one for each of its slices. Both are built anew from the rows after a restore. What has
+/// come out follows from the watermark.
 ///
 /// Sliding windows need a fold that merges.
 template <record In, class KeyOf, class Fold>
@@ -99,7 +102,7 @@ class aligned_window_operator final
   using typename base::row_type;
   using row_key = window_key<key_type>;
   using table_type = typename base::state_type::table_type;
-  using scratch_type = keyed_table<key_type, static_rows<row_type>>;
+  using stacks_type = keyed_table<key_type, static_rows<slice_stack<Fold>>>;
 
   struct slice {
     std::int64_t start = 0;
@@ -192,6 +195,8 @@ class aligned_window_operator final
       to.into->rows.push_back(to.hash);
     fold_.add(row.content, in, !row.has_content);
     row.has_content = true;
+    if (to.start < stacked_until_)
+      add_to_stack(to.hash ^ hash_in_window(0, to.start), key_of_(std::as_const(in)), to.start, in);
     if (to.into->is_out)
       emit_late(in, to.hash ^ hash_in_window(0, to.start), time.time_since_epoch().count());
     if (state_->table().layout() != layout_)
@@ -281,7 +286,7 @@ class aligned_window_operator final
       if (end > watermark)
         return false;
       end_ = end;
-      next_slice_ = end - windows_.size();
+      next_slice_ = std::max(end - windows_.size(), stacked_until_);
       next_row_ = 0;
       phase_ = phase::collecting;
       return true;
@@ -289,7 +294,8 @@ class aligned_window_operator final
     return false;
   }
 
-  /// Puts the rows of the window's slices together. A tumbling window is its slice.
+  /// A tumbling window is its slice, and comes out at once. The slices of sliding ones that are new go to the
+  /// stacks of their keys.
   void collect(std::uint32_t& budget) {
     const auto& table = state_->table();
     for (auto at = slices_.lower_bound(next_slice_); at != slices_.end() && at->first < end_;
@@ -308,8 +314,10 @@ class aligned_window_operator final
       next_row_ = 0;
       ++next_slice_;
     }
+    if (!windows_.is_tumbling())
+      stacked_until_ = end_;
     phase_ = phase::emitting;
-    next_collected_ = 0;
+    next_stack_ = 0;
   }
 
   void collect_row(std::uint64_t hash, std::int64_t start) {
@@ -320,36 +328,83 @@ class aligned_window_operator final
     });
     for (const auto& [key, row] : found_) {
       const std::uint64_t key_hash = hash ^ hash_in_window(0, start);
-      if (windows_.is_tumbling()) {
+      if (windows_.is_tumbling())
         emit(key_type(key), key_hash, end_, row->content, pane_timing::on_time);
-      } else {
-        const auto [place, created] = scratch_->find_or_create(key_hash, key);
-        if (created)
-          collected_.push_back(key_hash);
-        merge(row_at(place), *row);
-      }
+      else if constexpr (Fold::merges)
+        stack_of(key_hash, key).push(fold_, start, row->content);
     }
   }
 
+  slice_stack<Fold>& stack_at(std::byte* place) { return *std::launder(reinterpret_cast<slice_stack<Fold>*>(place)); }
+
+  slice_stack<Fold>& stack_of(std::uint64_t hash, const key_type& key) {
+    const auto [place, created] = stacks_->find_or_create(hash, key);
+    if (created) {
+      int keys = 0; // with this hash
+      stacks_->for_each_of(hash, [&](const key_type& other, std::byte*) { keys += hash_of(other) == hash; });
+      if (keys == 1)
+        stacked_.push_back(hash);
+    }
+    return stack_at(place);
+  }
+
+  void add_to_stack(std::uint64_t hash, const key_type& key, std::int64_t start, const In& in) {
+    if constexpr (Fold::merges)
+      if (start + windows_.size() > out_until_) // otherwise no window with it is to come
+        stack_of(hash, key).add(fold_, start, in);
+  }
+
   void emit_collected(std::uint32_t& budget) {
-    for (; next_collected_ < collected_.size(); ++next_collected_) {
+    while (next_stack_ < stacked_.size()) {
       if (budget == 0)
         return;
       --budget;
-      const std::uint64_t hash = collected_[next_collected_];
-      scratch_->for_each_of(hash, [&](const key_type& key, std::byte* place) {
-        if (hash_of(key) == hash)
-          emit(key, hash, end_, row_at(place).content, pane_timing::on_time);
-      });
+      if (next_stack_ + prefetch_distance < stacked_.size())
+        stacks_->prefetch(stacked_[next_stack_ + prefetch_distance]);
+      if (emit_stacks(stacked_[next_stack_])) {
+        ++next_stack_;
+      } else {
+        stacked_[next_stack_] = stacked_.back();
+        stacked_.pop_back();
+      }
     }
-    if (!collected_.empty()) {
-      const key_group_range range = scratch_->range();
-      for (std::uint32_t group = range.first; group < range.last; ++group)
-        scratch_->clear(key_group{group});
-      collected_.clear();
-    }
+    if (state_->is_on_disk())
+      clear_stacks(); // what is in memory of state that may be larger is no more than one window's
     out_until_ = end_;
     phase_ = phase::idle;
+  }
+
+  /// Lets the window of the keys with this hash come out. Returns whether any key has slices left.
+  bool emit_stacks([[maybe_unused]] std::uint64_t hash) {
+    bool any = false;
+    if constexpr (Fold::merges) {
+      emptied_.clear();
+      stacks_->for_each_of(hash, [&](const key_type& key, std::byte* place) {
+        if (hash_of(key) != hash)
+          return;
+        slice_stack<Fold>& stack = stack_at(place);
+        stack.drop_before(fold_, end_ - windows_.size());
+        if (stack.is_empty()) {
+          emptied_.push_back(key);
+        } else {
+          any = true;
+          emit(key, hash, end_, stack.total(fold_), pane_timing::on_time);
+        }
+      });
+      for (const key_type& key : emptied_)
+        stacks_->erase(hash, key);
+    }
+    return any;
+  }
+
+  void clear_stacks() {
+    if (stacked_.empty())
+      return;
+    const key_group_range range = stacks_->range();
+    for (std::uint32_t group = range.first; group < range.last; ++group)
+      stacks_->clear(key_group{group});
+    stacked_.clear();
+    stacked_until_ = no_slices;
   }
 
   /// Removes the rows of slices all of whose windows are over. Returns whether those were all.
@@ -383,7 +438,7 @@ class aligned_window_operator final
 
   void on_open(const restored_state& restored) override {
     this->open_state(restored, "window");
-    scratch_ = std::make_unique<scratch_type>(state_->table().range(), state_->table().groups());
+    stacks_ = std::make_unique<stacks_type>(state_->table().range(), state_->table().groups());
     state_->for_each_row([&](const row_key& key, const std::byte*) {
       slice_at(key.start).rows.push_back(hash_of(key));
     });
@@ -404,9 +459,15 @@ class aligned_window_operator final
   std::int64_t out_until_ = 0;  // all windows that end until then are out
   std::int64_t next_slice_ = 0; // of the window
   std::size_t next_row_ = 0;    // of the slice
-  std::unique_ptr<scratch_type> scratch_;  // sliding: the window's rows
-  std::vector<std::uint64_t> collected_;   // their hashes
-  std::size_t next_collected_ = 0;
+  std::size_t next_stack_ = 0;  // in stacked_
+
+  // Sliding: what is in memory of each key's slices for the windows to come, built anew after a restore.
+  static constexpr std::int64_t no_slices = std::numeric_limits<std::int64_t>::min();
+  std::unique_ptr<stacks_type> stacks_;
+  std::vector<std::uint64_t> stacked_;      // hashes of the keys that have any
+  std::int64_t stacked_until_ = no_slices;  // slices that start before are there
+  std::vector<key_type> emptied_;
+
   struct found_row {
     const key_type& key;
     row_type* row;
