@@ -12,9 +12,10 @@ namespace weir {
 
 /// What each instance of the operator `uid` gets from a checkpoint when it runs with `parallelism`
 /// instances: key groups by ownership, list items by their mode. An operator that the checkpoint
-/// does not know starts empty. All go on from the smallest watermark of any instance. At another
-/// parallelism an operator counts as drained only if all its instances were (draining what is drained
-/// already does nothing), and each instance gets an even share of the record counts.
+/// does not know starts empty. Each goes on from its own watermark, as what is over in its state is not to
+/// come again. At another parallelism they go on from the smallest of any instance, with an even share of the
+/// record counts, and the operator counts as drained only if all its instances were; draining what is drained
+/// already does nothing.
 ///
 /// Ownership: the result shares `contents`.
 std::vector<restored_state>
