@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,8 +81,6 @@ class process_state {
   template <class P, class Out>
   bool advance(P& how, keyed_context<Key>& told, emitter<Out>& out, event_time watermark) {
     told.set_watermark(watermark);
-    if (watermark == last_watermark && left_after_end_ == 0 && rows_.timers())
-      left_after_end_ = (rows_.timers()->size() + 1) * most_after_end;
     return fire(how, told, out, time_domain::event, watermark);
   }
 
@@ -138,33 +137,26 @@ class process_state {
   }
 
  private:
-  /// After the end of the input, how many times as many timers may fire as were left then.
-  static constexpr std::uint64_t most_after_end = 1000;
-
   template <class P, class Out>
   bool fire([[maybe_unused]] P& how, [[maybe_unused]] keyed_context<Key>& told,
             [[maybe_unused]] emitter<Out>& out, [[maybe_unused]] time_domain domain,
             [[maybe_unused]] event_time until) {
     if constexpr (requires { &P::on_timer; }) {
       out.set_timed(domain == time_domain::event);
-      return rows_.fire_timers(domain, until, [&](const timer& what, std::uint64_t, const Key& key) {
-        if (left_after_end_ != 0 && --left_after_end_ == 0)
-          throw std::runtime_error(
-              "on_timer goes on setting timers after the end of the input: do not set any where "
-              "context.watermark() is weir::last_watermark");
+      const auto fire = [&](const timer& what, std::uint64_t, const Key& key) {
         told.set_key(key, rows_.timers());
         told.set_time(what.time);
         if (domain == time_domain::event)
-          out.set_time(what.time);
+          out.set_time(std::min(what.time, latest_event_time));
         how.on_timer(what, told, out);
-      });
+      };
+      return rows_.fire_timers(domain, until, fire, [] {});
     } else {
       return true;
     }
   }
 
   keyed_rows<Key> rows_;
-  std::uint64_t left_after_end_ = 0; // timers that may still fire; 0: the input has not ended
 };
 
 } // namespace weir

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -85,18 +86,22 @@ class keyed_rows {
     return state_->is_on_disk() || state_->table().find(hash, key);
   }
 
-  /// Takes the timers that are due out, in their order, and calls fire(timer, hash, key) for each: with the
-  /// key's states, if `Visits`, otherwise with none, so that it may visit any. Stops after `timers_per_step`;
-  /// returns whether none is left. A timer that is set meanwhile counts.
-  template <bool Visits = true, class Fire>
-  bool fire_timers(time_domain domain, event_time until, Fire&& fire) {
+  /// Takes the timers that are due out, in their order, and calls fire(timer, hash, key) for each while the states
+  /// show those of its key, and then after(), which may visit any. Stops after `timers_per_step`; returns whether
+  /// none is left. A timer that is set meanwhile counts.
+  ///
+  /// Errors: throws std::runtime_error where that has no end at the end of the input.
+  template <class Fire, class After>
+  bool fire_timers(time_domain domain, event_time until, Fire&& fire, After&& after) {
+    if (until == last_watermark && left_after_end_ == 0)
+      left_after_end_ = (timers_->size() + 1) * most_after_end;
     begin();
     bool is_done = false;
     for (std::uint32_t n = 0; n < timers_per_step && !is_done; ++n) {
       const auto* next = timers_->next(domain);
       is_done = !next || next->time > until;
       if (!is_done)
-        fire_next<Visits>(domain, fire);
+        fire_next(domain, fire, after);
     }
     end();
     return is_done;
@@ -118,13 +123,16 @@ class keyed_rows {
 
   static constexpr std::uint32_t timers_per_step = 1024;
 
+  /// After the end of the input, how many times as many timers may fire as were left then.
+  static constexpr std::uint64_t most_after_end = 1000;
+
   void collect_timers() {
     timers_->clear();
     state_->for_each_row([&](const Key& key, const std::byte* row) { timers_->add(hash_of(key), row); });
   }
 
-  template <bool Visits, class Fire>
-  void fire_next(time_domain domain, Fire& fire) {
+  template <class Fire, class After>
+  void fire_next(time_domain domain, Fire& fire, After& after) {
     const auto [time, hash] = *timers_->next(domain);
     const timer what{time, domain};
     timers_->pop(domain);
@@ -133,14 +141,15 @@ class keyed_rows {
     for (const Key& key : due_) {
       if (hash_of(key) != hash)
         continue;
-      bool is_due = false; // not deleted, nor another key's
       visit(hash, key, [&] {
-        is_due = timers_->erase(what);
-        if (Visits && is_due)
-          fire(what, hash, key);
-      });
-      if (!Visits && is_due)
+        if (!timers_->erase(what))
+          return; // deleted, or another key's
+        if (left_after_end_ != 0 && --left_after_end_ == 0)
+          throw std::runtime_error("timers go on being set after the end of the input: do not set any where the "
+                                   "watermark is weir::last_watermark");
         fire(what, hash, key);
+      });
+      after();
     }
   }
 
@@ -150,6 +159,7 @@ class keyed_rows {
   std::unique_ptr<state_type> state_;
   std::optional<keyed_timers> timers_;
   std::vector<Key> due_;
+  std::uint64_t left_after_end_ = 0; // timers that may still fire; 0: the input has not ended
   std::uint32_t clean_per_record_ = 0;
   bool needs_entries_ = false;
 };

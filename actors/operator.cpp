@@ -92,6 +92,12 @@ void operator_base::count_dropped() {
               {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", counts_.dropped}});
 }
 
+void operator_base::fail_for_time(event_time time) {
+  throw std::runtime_error("an event time of " + std::to_string(time.time_since_epoch().count()) +
+                           " ms since 1970: expected one within 36 million years of it; filter out records "
+                           "that have no time");
+}
+
 std::string operator_base::place() const {
   return "operator '" + context_.name + "', instance " + std::to_string(context_.instance) + " of " +
          std::to_string(context_.parallelism);

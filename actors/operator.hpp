@@ -186,6 +186,12 @@ class operator_base : public progress_receiver {
     to(std::move(in));
   }
 
+  /// Throws std::runtime_error for a time that no record can have.
+  static void check_event_time(event_time time) {
+    if (!is_event_time(time)) [[unlikely]]
+      fail_for_time(time);
+  }
+
   /// Runs `body`, and gives an exception the operator's name and what it was doing.
   template <class Body>
   decltype(auto) guarded(const char* doing, Body&& body) {
@@ -200,6 +206,7 @@ class operator_base : public progress_receiver {
 
  private:
   void count_dropped();
+  [[noreturn]] static void fail_for_time(event_time time);
   [[noreturn]] void fail_at_record(std::uint32_t index) const;
   [[noreturn]] void fail_while(const char* doing) const;
   std::string place() const;

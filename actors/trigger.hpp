@@ -31,15 +31,16 @@ struct trigger_moment {
 ///     void add(state&, const In&, const trigger_moment&) const;       a record has come into the window
 ///     bool is_ready(const state&, const trigger_moment&) const;       a pane is to come out
 ///     bool purges(const state&, const trigger_moment&) const;         and leaves the window empty
-///     void fire(state&, const trigger_moment&) const;                 that pane has come out
+///     void fire(state&, const trigger_moment&) const;                 that pane comes out
 ///     bool is_finished(const state&, const trigger_moment&) const;    it will not be ready again
 ///     event_time next_event_time(const state&, const trigger_moment&) const;       when it may be ready, by the
 ///     event_time next_processing_time(const state&, const trigger_moment&) const;  watermark and by the clock
 ///     void merge(state&, const state&, const trigger_moment&) const;  two sessions have become one
 ///
 /// is_ready is asked after each record, at the end of the window, and when the watermark or the clock has come to
-/// the time that the trigger has named; it names weir::never if it waits for none. A session may become longer. A
-/// trigger that has become ready stays so until fire() is called, unless windows merge.
+/// the time that the trigger has named: one that is still to come, or weir::never. A trigger that has become ready
+/// stays so until fire() is called, unless windows merge; fire() is called whether the pane is empty or not. A
+/// session may become longer, so that its end is still to come although it had been passed.
 template <class T, class In>
 concept trigger =
     std::copy_constructible<T> && storable<typename T::state> && std::default_initializable<typename T::state> &&

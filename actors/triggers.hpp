@@ -34,27 +34,75 @@ struct plain_trigger {
   weir::event_time next_processing_time(const auto&, const trigger_moment&) const { return never; }
 };
 
-struct no_state {
-  template <class Archive>
-  void serialize(Archive&) {}
-};
-
 /// Is never ready.
 struct silent_trigger : plain_trigger {
-  using state = no_state;
+  struct state {
+    bool operator==(const state&) const = default;
+    template <class Archive>
+    void serialize(Archive&) {}
+  };
+
   void add(state&, const auto&, const trigger_moment&) const {}
   bool is_ready(const state&, const trigger_moment&) const { return false; }
   void fire(state&, const trigger_moment&) const {}
-  bool is_finished(const state&, const trigger_moment&) const { return true; }
   void merge(state&, const state&, const trigger_moment&) const {}
+};
+
+/// Fires with each record.
+struct every_record : plain_trigger {
+  struct state {
+    bool has_new = false;
+
+    bool operator==(const state&) const = default;
+    template <class Archive>
+    void serialize(Archive& archive) {
+      archive(has_new);
+    }
+  };
+
+  void add(state& of, const auto&, const trigger_moment&) const { of.has_new = true; }
+  bool is_ready(const state& of, const trigger_moment&) const { return of.has_new; }
+  void fire(state& of, const trigger_moment&) const { of.has_new = false; }
+  void merge(state& of, const state& other, const trigger_moment&) const { of.has_new = of.has_new || other.has_new; }
 };
 
 struct once_state {
   bool has_fired = false;
 
+  bool operator==(const once_state&) const = default;
   template <class Archive>
   void serialize(Archive& archive) {
     archive(has_fired);
+  }
+};
+
+struct due_state : once_state {
+  weir::event_time due = never;
+
+  bool operator==(const due_state&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(has_fired, due);
+  }
+};
+
+struct count_state : once_state {
+  std::uint64_t records = 0;
+
+  bool operator==(const count_state&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(has_fired, records);
+  }
+};
+
+struct punctuation_state : once_state {
+  bool has_come = false;
+
+  bool operator==(const punctuation_state&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(has_fired, has_come);
   }
 };
 
@@ -65,6 +113,7 @@ struct completion {
   bool is_at(const trigger_moment& at) const noexcept { return at.has_passed_end() && end >= at.window.end; }
   void note(const trigger_moment& at) noexcept { end = at.window.end; }
   void merge(const completion& other) noexcept { end = std::max(end, other.end); }
+  bool operator==(const completion&) const = default;
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -72,7 +121,7 @@ struct completion {
   }
 };
 
-/// What triggers have in common that fire once. Of windows that merge, all must have fired.
+/// What triggers have in common that fire once. If that has happened in any of the windows that merge, it has.
 template <class State>
 struct once_trigger : plain_trigger {
   using state = State;
@@ -84,7 +133,7 @@ inline std::chrono::milliseconds positive(std::chrono::milliseconds length, cons
   if (length <= std::chrono::milliseconds::zero())
     throw std::invalid_argument(std::string(what) + " of " + std::to_string(length.count()) +
                                 " ms: expected a positive one");
-  return length;
+  return std::min(length, longest_time);
 }
 
 /// The first multiple of `interval` since the Unix epoch that is after `time`.
@@ -100,7 +149,7 @@ inline weir::event_time next_multiple(weir::event_time time, std::chrono::millis
 
 /// Fires when the watermark comes to the end of the window: what comes out then is complete but for late
 /// records. Before it, and after it, the early and the late trigger decide, which start again whenever they
-/// have finished. Without a late one each late record makes the window come out again.
+/// have finished. Without a late one it fires with each late record, and is finished.
 template <class Early, class Late>
 class event_time_trigger {
  public:
@@ -109,6 +158,7 @@ class event_time_trigger {
     typename Late::state late{};
     detail::completion complete;
 
+    bool operator==(const state&) const = default;
     template <class Archive>
     void serialize(Archive& archive) {
       archive(early, late, complete);
@@ -131,12 +181,10 @@ class event_time_trigger {
 
   template <class In>
   void add(state& of, const In& in, const trigger_moment& at) const {
-    if (!at.has_passed_end()) {
-      early_.add(of.early, in, at);
-    } else {
-      of.complete.note(at); // if the window begins with a late record
+    if (at.has_passed_end())
       late_.add(of.late, in, at);
-    }
+    else
+      early_.add(of.early, in, at);
   }
   bool is_ready(const state& of, const trigger_moment& at) const {
     if (!at.has_passed_end())
@@ -149,15 +197,17 @@ class event_time_trigger {
     return of.complete.is_at(at) && late_.purges(of.late, at);
   }
   void fire(state& of, const trigger_moment& at) const {
-    if (!at.has_passed_end())
+    if (!at.has_passed_end()) {
       fire_again(early_, of.early, at);
-    else if (of.complete.is_at(at))
+    } else if (of.complete.is_at(at)) {
       fire_again(late_, of.late, at);
-    else
+    } else {
+      of = {};
       of.complete.note(at);
+    }
   }
   bool is_finished(const state& of, const trigger_moment& at) const {
-    return of.complete.is_at(at) && std::same_as<Late, detail::silent_trigger>;
+    return of.complete.is_at(at) && std::same_as<Late, detail::every_record>;
   }
   weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
     return at.has_passed_end() ? late_.next_event_time(of.late, at) : early_.next_event_time(of.early, at);
@@ -187,7 +237,7 @@ class event_time_trigger {
 /// What windows come out by without a trigger: as event_time(), without a name for each of them.
 struct on_time {};
 
-inline auto event_time() { return event_time_trigger<detail::silent_trigger, detail::silent_trigger>(); }
+inline auto event_time() { return event_time_trigger<detail::silent_trigger, detail::every_record>(); }
 
 /// Fires whenever the watermark has come to a multiple of the interval since the Unix epoch, if there are new
 /// records, and at the end of the window.
@@ -197,6 +247,7 @@ class continuous_event_time : public detail::plain_trigger {
     weir::event_time due = never;
     detail::completion complete;
 
+    bool operator==(const state&) const = default;
     template <class Archive>
     void serialize(Archive& archive) {
       archive(due, complete);
@@ -229,17 +280,8 @@ class continuous_event_time : public detail::plain_trigger {
   std::chrono::milliseconds interval_;
 };
 
-struct due_state : detail::once_state {
-  weir::event_time due = never;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(has_fired, due);
-  }
-};
-
 /// Fires once, so long after the first record came, on the job's clock.
-class processing_time : public detail::once_trigger<due_state> {
+class processing_time : public detail::once_trigger<detail::due_state> {
  public:
   explicit processing_time(std::chrono::milliseconds delay)
       : delay_(detail::positive(delay, "processing_time: a delay")) {}
@@ -254,7 +296,7 @@ class processing_time : public detail::once_trigger<due_state> {
   }
   void merge(state& of, const state& other, const trigger_moment&) const {
     of.due = std::min(of.due, other.due);
-    of.has_fired = of.has_fired && other.has_fired;
+    of.has_fired = of.has_fired || other.has_fired;
   }
 
  private:
@@ -268,6 +310,7 @@ class continuous_processing_time : public detail::plain_trigger {
   struct state {
     weir::event_time due = never;
 
+    bool operator==(const state&) const = default;
     template <class Archive>
     void serialize(Archive& archive) {
       archive(due);
@@ -290,17 +333,8 @@ class continuous_processing_time : public detail::plain_trigger {
   std::chrono::milliseconds interval_;
 };
 
-struct count_state : detail::once_state {
-  std::uint64_t records = 0;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(has_fired, records);
-  }
-};
-
 /// Fires once, when so many records have come.
-class count : public detail::once_trigger<count_state> {
+class count : public detail::once_trigger<detail::count_state> {
  public:
   /// Throws std::invalid_argument for 0.
   explicit count(std::uint64_t records) : records_(records) {
@@ -312,26 +346,17 @@ class count : public detail::once_trigger<count_state> {
   bool is_ready(const state& of, const trigger_moment&) const { return !of.has_fired && of.records >= records_; }
   void merge(state& of, const state& other, const trigger_moment&) const {
     of.records += other.records;
-    of.has_fired = of.has_fired && other.has_fired;
+    of.has_fired = of.has_fired || other.has_fired;
   }
 
  private:
   std::uint64_t records_;
 };
 
-struct punctuation_state : detail::once_state {
-  bool has_come = false;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(has_fired, has_come);
-  }
-};
-
 /// Fires once, with the first record that the predicate, `bool f(const In&)`, is true for, or at the end of
 /// the input.
 template <class F>
-class punctuation : public detail::once_trigger<punctuation_state> {
+class punctuation : public detail::once_trigger<detail::punctuation_state> {
  public:
   explicit punctuation(F is_last) : is_last_(std::move(is_last)) {}
 
@@ -345,7 +370,7 @@ class punctuation : public detail::once_trigger<punctuation_state> {
   }
   void merge(state& of, const state& other, const trigger_moment&) const {
     of.has_come = of.has_come || other.has_come;
-    of.has_fired = of.has_fired && other.has_fired;
+    of.has_fired = of.has_fired || other.has_fired;
   }
 
  private:
@@ -360,17 +385,19 @@ class end_of_input : public detail::once_trigger<detail::once_state> {
     return !of.has_fired && at.has_input_ended();
   }
   void merge(state& of, const state& other, const trigger_moment&) const {
-    of.has_fired = of.has_fired && other.has_fired;
+    of.has_fired = of.has_fired || other.has_fired;
   }
 };
 
-/// Starts `trigger` again whenever it has finished.
+namespace detail {
+
+/// What stands around one trigger and does as that does.
 template <class T>
-class repeat {
+class wrapped {
  public:
   using state = typename T::state;
 
-  explicit repeat(T trigger) : trigger_(std::move(trigger)) {}
+  explicit wrapped(T trigger) : trigger_(std::move(trigger)) {}
 
   template <class In>
   void add(state& of, const In& in, const trigger_moment& at) const {
@@ -378,38 +405,6 @@ class repeat {
   }
   bool is_ready(const state& of, const trigger_moment& at) const { return trigger_.is_ready(of, at); }
   bool purges(const state& of, const trigger_moment& at) const { return trigger_.purges(of, at); }
-  void fire(state& of, const trigger_moment& at) const {
-    trigger_.fire(of, at);
-    if (trigger_.is_finished(of, at))
-      of = {};
-  }
-  bool is_finished(const state&, const trigger_moment&) const { return false; }
-  weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
-    return trigger_.next_event_time(of, at);
-  }
-  weir::event_time next_processing_time(const state& of, const trigger_moment& at) const {
-    return trigger_.next_processing_time(of, at);
-  }
-  void merge(state& of, const state& other, const trigger_moment& at) const { trigger_.merge(of, other, at); }
-
- private:
-  T trigger_;
-};
-
-/// Fires when `trigger` does, and leaves the window empty.
-template <class T>
-class purging {
- public:
-  using state = typename T::state;
-
-  explicit purging(T trigger) : trigger_(std::move(trigger)) {}
-
-  template <class In>
-  void add(state& of, const In& in, const trigger_moment& at) const {
-    trigger_.add(of, in, at);
-  }
-  bool is_ready(const state& of, const trigger_moment& at) const { return trigger_.is_ready(of, at); }
-  bool purges(const state& of, const trigger_moment& at) const { return trigger_.is_ready(of, at); }
   void fire(state& of, const trigger_moment& at) const { trigger_.fire(of, at); }
   bool is_finished(const state& of, const trigger_moment& at) const { return trigger_.is_finished(of, at); }
   weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
@@ -424,14 +419,40 @@ class purging {
   T trigger_;
 };
 
+} // namespace detail
+
+/// Starts `trigger` again whenever it has finished.
+template <class T>
+class repeat : public detail::wrapped<T> {
+ public:
+  using state = typename T::state;
+  explicit repeat(T trigger) : detail::wrapped<T>(std::move(trigger)) {}
+
+  void fire(state& of, const trigger_moment& at) const {
+    detail::wrapped<T>::fire(of, at);
+    if (detail::wrapped<T>::is_finished(of, at))
+      of = {};
+  }
+  bool is_finished(const state&, const trigger_moment&) const { return false; }
+};
+
+/// Fires when `trigger` does, and leaves the window empty.
+template <class T>
+class purging : public detail::wrapped<T> {
+ public:
+  using state = typename T::state;
+  explicit purging(T trigger) : detail::wrapped<T>(std::move(trigger)) {}
+
+  bool purges(const state& of, const trigger_moment& at) const { return this->is_ready(of, at); }
+};
+
 namespace detail {
 
 /// Triggers side by side.
 template <class... Ts>
 class several {
  public:
-  using states = std::tuple<typename Ts::state...>;
-  static constexpr std::size_t size = sizeof...(Ts);
+  using state = std::tuple<typename Ts::state...>;
 
   explicit several(Ts... triggers) : triggers_(std::move(triggers)...) {}
 
@@ -451,63 +472,60 @@ class several {
   void at(std::size_t n, Use&& use, States&... of) const {
     std::size_t i = 0;
     for_each(
-        [&](const auto& trigger, auto&... state) {
+        [&](const auto& trigger, auto&... own) {
           if (i++ == n)
-            use(trigger, state...);
+            use(trigger, own...);
         },
         of...);
   }
 
   template <class In>
-  void add(states& of, const In& in, const trigger_moment& at) const {
-    for_each([&](const auto& trigger, auto& state) { trigger.add(state, in, at); }, of);
+  void add(state& of, const In& in, const trigger_moment& at) const {
+    for_each([&](const auto& trigger, auto& own) { trigger.add(own, in, at); }, of);
   }
 
   /// Tells those that are ready that a pane has come out.
-  void fire(states& of, const trigger_moment& at) const {
+  void fire(state& of, const trigger_moment& at) const {
     for_each(
-        [&](const auto& trigger, auto& state) {
-          if (trigger.is_ready(state, at))
-            trigger.fire(state, at);
+        [&](const auto& trigger, auto& own) {
+          if (trigger.is_ready(own, at))
+            trigger.fire(own, at);
         },
         of);
   }
 
-  bool purges(const states& of, const trigger_moment& at) const {
-    return any(of, [&](const auto& trigger, const auto& state) {
-      return trigger.is_ready(state, at) && trigger.purges(state, at);
+  bool purges(const state& of, const trigger_moment& at) const {
+    return any(of, [&](const auto& trigger, const auto& own) {
+      return trigger.is_ready(own, at) && trigger.purges(own, at);
     });
   }
-  bool is_any_ready(const states& of, const trigger_moment& at) const {
-    return any(of, [&](const auto& trigger, const auto& state) { return trigger.is_ready(state, at); });
-  }
-  bool is_any_finished(const states& of, const trigger_moment& at) const {
-    return any(of, [&](const auto& trigger, const auto& state) { return trigger.is_finished(state, at); });
+  bool is_any_ready(const state& of, const trigger_moment& at) const {
+    return any(of, [&](const auto& trigger, const auto& own) { return trigger.is_ready(own, at); });
   }
 
   template <class Holds>
-  bool any(const states& of, Holds&& holds) const {
+  bool any(const state& of, Holds&& holds) const {
     bool found = false;
-    for_each([&](const auto& trigger, const auto& state) { found = found || holds(trigger, state); }, of);
+    for_each([&](const auto& trigger, const auto& own) { found = found || holds(trigger, own); }, of);
     return found;
   }
 
-  weir::event_time next_event_time(const states& of, const trigger_moment& at) const {
+  weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
     weir::event_time next = never;
-    for_each([&](const auto& trigger, const auto& state) { next = std::min(next, trigger.next_event_time(state, at)); },
+    for_each([&](const auto& trigger, const auto& own) { next = std::min(next, trigger.next_event_time(own, at)); },
              of);
     return next;
   }
-  weir::event_time next_processing_time(const states& of, const trigger_moment& at) const {
+  weir::event_time next_processing_time(const state& of, const trigger_moment& at) const {
     weir::event_time next = never;
     for_each(
-        [&](const auto& trigger, const auto& state) { next = std::min(next, trigger.next_processing_time(state, at)); },
+        [&](const auto& trigger, const auto& own) { next = std::min(next, trigger.next_processing_time(own, at)); },
         of);
     return next;
   }
 
-  void merge(states& of, const states& other, const trigger_moment& at) const {
-    for_each([&](const auto& trigger, auto& state, const auto& more) { trigger.merge(state, more, at); }, of, other);
+  void merge(state& of, const state& other, const trigger_moment& at) const {
+    for_each([&](const auto& trigger, auto& own, const auto& more) { trigger.merge(own, more, at); }, of, other);
   }
 
  private:
@@ -518,66 +536,34 @@ class several {
 
 /// Fires when all of the triggers have become ready, and finishes when all have finished.
 template <class... Ts>
-class all_of {
+class all_of : public detail::several<Ts...> {
  public:
-  using state = typename detail::several<Ts...>::states;
+  using state = typename detail::several<Ts...>::state;
+  explicit all_of(Ts... triggers) : detail::several<Ts...>(std::move(triggers)...) {}
 
-  explicit all_of(Ts... triggers) : all_(std::move(triggers)...) {}
-
-  template <class In>
-  void add(state& of, const In& in, const trigger_moment& at) const {
-    all_.add(of, in, at);
-  }
   bool is_ready(const state& of, const trigger_moment& at) const {
-    return all_.is_any_ready(of, at) && !all_.any(of, [&](const auto& trigger, const auto& own) {
+    return this->is_any_ready(of, at) && !this->any(of, [&](const auto& trigger, const auto& own) {
       return !trigger.is_finished(own, at) && !trigger.is_ready(own, at);
     });
   }
-  bool purges(const state& of, const trigger_moment& at) const { return all_.purges(of, at); }
-  void fire(state& of, const trigger_moment& at) const { all_.fire(of, at); }
   bool is_finished(const state& of, const trigger_moment& at) const {
-    return !all_.any(of, [&](const auto& trigger, const auto& own) { return !trigger.is_finished(own, at); });
+    return !this->any(of, [&](const auto& trigger, const auto& own) { return !trigger.is_finished(own, at); });
   }
-  weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
-    return all_.next_event_time(of, at);
-  }
-  weir::event_time next_processing_time(const state& of, const trigger_moment& at) const {
-    return all_.next_processing_time(of, at);
-  }
-  void merge(state& of, const state& other, const trigger_moment& at) const { all_.merge(of, other, at); }
-
- private:
-  detail::several<Ts...> all_;
 };
 
 /// Fires when any of the triggers is ready, and finishes when any has finished.
 template <class... Ts>
-class any_of {
+class any_of : public detail::several<Ts...> {
  public:
-  using state = typename detail::several<Ts...>::states;
+  using state = typename detail::several<Ts...>::state;
+  explicit any_of(Ts... triggers) : detail::several<Ts...>(std::move(triggers)...) {}
 
-  explicit any_of(Ts... triggers) : all_(std::move(triggers)...) {}
-
-  template <class In>
-  void add(state& of, const In& in, const trigger_moment& at) const {
-    all_.add(of, in, at);
-  }
   bool is_ready(const state& of, const trigger_moment& at) const {
-    return !is_finished(of, at) && all_.is_any_ready(of, at);
+    return !is_finished(of, at) && this->is_any_ready(of, at);
   }
-  bool purges(const state& of, const trigger_moment& at) const { return all_.purges(of, at); }
-  void fire(state& of, const trigger_moment& at) const { all_.fire(of, at); }
-  bool is_finished(const state& of, const trigger_moment& at) const { return all_.is_any_finished(of, at); }
-  weir::event_time next_event_time(const state& of, const trigger_moment& at) const {
-    return is_finished(of, at) ? never : all_.next_event_time(of, at);
+  bool is_finished(const state& of, const trigger_moment& at) const {
+    return this->any(of, [&](const auto& trigger, const auto& own) { return trigger.is_finished(own, at); });
   }
-  weir::event_time next_processing_time(const state& of, const trigger_moment& at) const {
-    return is_finished(of, at) ? never : all_.next_processing_time(of, at);
-  }
-  void merge(state& of, const state& other, const trigger_moment& at) const { all_.merge(of, other, at); }
-
- private:
-  detail::several<Ts...> all_;
 };
 
 /// One trigger after the other: each sees records from when the one before it has finished.
@@ -585,9 +571,10 @@ template <class... Ts>
 class in_sequence {
  public:
   struct state {
-    typename detail::several<Ts...>::states of_each{};
+    typename detail::several<Ts...>::state of_each{};
     std::uint32_t current = 0;
 
+    bool operator==(const state&) const = default;
     template <class Archive>
     void serialize(Archive& archive) {
       archive(of_each, current);
@@ -625,9 +612,9 @@ class in_sequence {
     return of_current(of, never,
                       [&](const auto& trigger, const auto& own) { return trigger.next_processing_time(own, at); });
   }
-  /// The session goes on where the one stood that had come less far.
+  /// The session goes on where the one stood that had come furthest.
   void merge(state& of, const state& other, const trigger_moment& at) const {
-    of.current = std::min(of.current, other.current);
+    of.current = std::max(of.current, other.current);
     std::size_t i = 0;
     all_.for_each(
         [&](const auto& trigger, auto& own, const auto& more) {

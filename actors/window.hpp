@@ -69,7 +69,11 @@ class aligned_windows {
 
   /// Throws std::invalid_argument when size or slide is not positive, or windows leave gaps.
   aligned_windows(length size, length slide, length offset)
-      : size_(size.count()), slide_(slide.count()), offset_(offset.count()) {
+      : size_(size.count()), slide_(slide.count()), offset_(slide_ > 0 ? offset.count() % slide_ : 0) {
+    if (size > longest_time)
+      throw std::invalid_argument("windows of " + std::to_string(size_) + " ms: expected at most " +
+                                  std::to_string(longest_time.count()) + "; for one window of everything take "
+                                  "weir::global()");
     if (slide_ <= 0 || size_ < slide_)
       throw std::invalid_argument("windows of " + std::to_string(size_) + " ms every " +
                                   std::to_string(slide_) +
@@ -123,7 +127,7 @@ class session_windows {
       length = std::chrono::milliseconds(gap_(in)).count();
     if (length <= 0)
       throw std::runtime_error("a session gap of " + std::to_string(length) + " ms: expected a positive one");
-    return length;
+    return std::min<std::int64_t>(length, longest_time.count());
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 
 namespace weir {
@@ -22,6 +23,18 @@ inline constexpr event_time last_watermark = event_time::max();
 
 /// The watermark before the first one: nothing is known yet.
 inline constexpr event_time no_watermark = event_time::min();
+
+/// Records are between these two, 36 million years from 1970: so windows and timers can be calculated without
+/// thinking of overflow. What lies beyond is a mistake, such as a largest number for "no time".
+inline constexpr event_time earliest_event_time{std::chrono::milliseconds{-(std::int64_t{1} << 60)}};
+inline constexpr event_time latest_event_time{std::chrono::milliseconds{std::int64_t{1} << 60}};
+
+/// No length of event or processing time is longer than this; one that is means the same.
+inline constexpr std::chrono::milliseconds longest_time{std::int64_t{1} << 59};
+
+constexpr bool is_event_time(event_time time) noexcept {
+  return time >= earliest_event_time && time <= latest_event_time;
+}
 
 /// What time it is where records are processed. State with a time to live counts in it.
 ///

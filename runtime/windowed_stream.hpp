@@ -54,7 +54,7 @@ class windowed_stream {
   }
 
   /// Says when windows come out; see weir::triggers. What has not come out when a window is over, its allowed
-  /// lateness included, does so then.
+  /// lateness included, does so then. A record costs as much as the number of windows that it is in.
   template <class T2>
   windowed_stream<Key, T, KeyOf, Windows, T2> trigger(T2 how) const {
     static_assert(weir::trigger<T2, T>, "trigger: expected one of weir::triggers, or a class as weir::trigger "
@@ -65,6 +65,7 @@ class windowed_stream {
   }
 
   /// Whenever a window comes out, that is with the records since the last time. Without this it is with all of them.
+  /// A record costs as much as the number of windows that it is in.
   auto discarding() const {
     auto more = with_trigger();
     more.rules_.discards = true;
@@ -72,7 +73,8 @@ class windowed_stream {
   }
 
   /// Records are of the time at which they come, on the job's clock, whatever their event times: a window comes out
-  /// when the clock passes its end, and what is left when the input ends.
+  /// when the clock passes its end, and what is left when the input ends. A record costs as much as the number of
+  /// windows that it is in.
   auto in_processing_time() const {
     static_assert(std::is_same_v<Windows, aligned_windows> || is_session, "in_processing_time: expected windows of time");
     auto more = with_trigger();
@@ -105,12 +107,12 @@ class windowed_stream {
   /// Counts the records of each key and window.
   auto count(std::string name) const { return fold(std::move(name), count_fold{}); }
 
-  /// All records of each key and window, as a std::vector<T> in the order in which they came: for functions of
-  /// a whole window.
+  /// All records of each key and window, as a std::vector<T>: for functions of a whole window.
   ///
   ///     .collect("all").map("median", [](const weir::windowed<user_id, std::vector<click>>& in) { ... })
   ///
-  /// Each is kept until its windows are over, once, however many overlap.
+  /// They are in the order in which they came; of windows that overlap slice by slice, of sessions that have become
+  /// one session by session. Each is kept until its windows are over, once, however many overlap.
   auto collect(std::string name) const {
     static_assert(storable<T>, "collect: the record must be storable: give it a cereal serialize");
     return fold(std::move(name), collect_fold<T>{});

@@ -160,6 +160,7 @@ class aligned_window_operator final
   }
 
   [[gnu::noinline]] recent_slice find_recent(std::int64_t time) {
+    this->check_event_time(event_time{std::chrono::milliseconds{time}});
     const std::int64_t start = windows_.floor(time, slice_size_);
     slice* const into = is_over(last_end(start), watermark_ms()) ? nullptr : &slice_at(start);
     return {start, hash_in_window(0, start), into, into && !into->is_out};

@@ -58,7 +58,9 @@ class partition_watermarks {
     std::optional<event_time> smallest;
     for (const auto& [number, one] : open_)
       if (!one.is_idle) {
-        const event_time own = one.generator.watermark();
+        event_time own = one.generator.watermark();
+        if (own < earliest_event_time)
+          own = no_watermark;
         smallest = smallest ? std::min(*smallest, own) : own;
       }
     return smallest;
@@ -154,8 +156,11 @@ class assign_times_operator final : public operator_base, public collector<T> {
   event_time time_for(const T& in, [[maybe_unused]] event_time now) {
     if constexpr (std::is_same_v<TimeOf, ingestion_time>)
       return std::max(now, watermark()); // the clock may have been set back
-    else
-      return time_of_(in);
+    else {
+      const event_time time = time_of_(in);
+      operator_base::check_event_time(time);
+      return time;
+    }
   }
 
   void receive_batch(batch<T>& records, W& generator, event_time now) {

@@ -49,10 +49,11 @@ struct count_row {
 /// Windows of so many records of a key, which come out when they are full, and what is left at the end of the
 /// input. Windows that overlap share slices of as many records as size and slide have in common.
 ///
-/// A pane's window is the time from the first event time in it to behind the last; its own time is the last. Where
-/// records have none, it is empty, at the Unix epoch.
+/// A pane's window is the time from the first event time in it to behind the last; its own time is the last, or the
+/// watermark. Where records have none, it is empty, at the Unix epoch.
 ///
-/// Cost: a record changes one slice, a window is put together from size / gcd(size, slide) of them.
+/// Cost: a record changes one slice, a window is put together from size / gcd(size, slide) of them. Collected
+///       windows that overlap are written anew with each pane.
 template <record In, class Key, class Fold>
 class count_window_function {
  public:
@@ -74,7 +75,7 @@ class count_window_function {
     if (!row_.has_value())
       context.set_timer(last_watermark); // for what is left
     count_row<content_type>& row = row_.mutable_value();
-    if (row.slices.empty() || row.slices.back().records == slice_size_)
+    if (row.slices.empty() || row.slices.back().records >= slice_size_)
       row.slices.emplace_back();
     count_slice<content_type>& slice = row.slices.back();
     fold_.add(slice.content, in, slice.records == 0);
@@ -85,9 +86,9 @@ class count_window_function {
     }
     if constexpr (keeps_records<Fold>)
       records_.add(in);
-    if (++row.since_pane != windows_.slide())
+    if (++row.since_pane < windows_.slide())
       return;
-    emit(context.key(), row, out);
+    emit(context.key(), row, context.watermark(), out);
     if (windows_.is_tumbling()) {
       clear();
       context.delete_timer(last_watermark);
@@ -98,12 +99,13 @@ class count_window_function {
 
   void on_timer(const timer&, keyed_context<Key>& context, emitter<output>& out) {
     if (row_.has_value() && row_->since_pane != 0)
-      emit(context.key(), *row_, out);
+      emit(context.key(), *row_, no_watermark, out);
     clear();
   }
 
  private:
-  void emit(const Key& key, const count_row<content_type>& row, emitter<output>& out) {
+  /// What comes out is not late for those who get it, who know of `watermark`.
+  void emit(const Key& key, const count_row<content_type>& row, event_time watermark, emitter<output>& out) {
     count_slice<content_type> whole = row.slices.front();
     for (std::size_t i = 1; i < row.slices.size(); ++i) {
       const count_slice<content_type>& next = row.slices[i];
@@ -114,7 +116,7 @@ class count_window_function {
     }
     const bool is_timed = whole.latest != no_watermark;
     out.set_timed(is_timed);
-    out.set_time(whole.latest);
+    out.set_time(std::max(whole.latest, watermark));
     output& pane = out.append();
     pane.key = key;
     pane.window = is_timed ? time_window{whole.first, whole.latest + std::chrono::milliseconds{1}} : time_window{};

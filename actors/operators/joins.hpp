@@ -112,6 +112,7 @@ class join_operator final
       this->for_each_record(records, out_, [&](In& in, std::uint32_t i) {
         if (!times)
           throw std::runtime_error("a record without an event time: put assign_times before the join");
+        this->check_event_time(times[i]);
         rows_.set_key(hashes[i], key_of(std::as_const(in)));
         if (!add(std::as_const(in), times[i].time_since_epoch().count()))
           this->emit_late_record(late, std::move(in), times[i]);
@@ -166,10 +167,10 @@ class interval_join {
 
   /// Throws std::invalid_argument when `upper` is before `lower`.
   interval_join(std::chrono::milliseconds lower, std::chrono::milliseconds upper, F join)
-      : lower_(lower.count()), upper_(upper.count()), join_(std::move(join)) {
+      : lower_(bounded(lower)), upper_(bounded(upper)), join_(std::move(join)) {
     if (upper < lower)
-      throw std::invalid_argument("an interval from " + std::to_string(lower_) + " to " +
-                                  std::to_string(upper_) + " ms: expected it the other way round");
+      throw std::invalid_argument("an interval from " + std::to_string(lower.count()) + " to " +
+                                  std::to_string(upper.count()) + " ms: expected it the other way round");
   }
 
   void open(state_registry& states) {
@@ -207,6 +208,10 @@ class interval_join {
   }
 
  private:
+  static std::int64_t bounded(std::chrono::milliseconds length) {
+    return std::clamp(length, -longest_time / 4, longest_time / 4).count();
+  }
+
   aligned_windows stretches() const { return tumbling(std::chrono::milliseconds{upper_ - lower_ + 1}); }
 
   template <class T, class Use>

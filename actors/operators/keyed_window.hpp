@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -37,7 +38,7 @@ class keyed_window_operator : public operator_base, public collector<In> {
   static constexpr std::uint32_t rows_per_step = 1024;
 
   keyed_window_operator(KeyOf key_of, Fold fold, std::chrono::milliseconds lateness)
-      : key_of_(std::move(key_of)), fold_(std::move(fold)), lateness_(lateness.count()) {}
+      : key_of_(std::move(key_of)), fold_(std::move(fold)), lateness_(std::min(lateness, longest_time).count()) {}
 
   static row_type& row_at(std::byte* place) { return *std::launder(reinterpret_cast<row_type*>(place)); }
 

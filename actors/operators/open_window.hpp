@@ -52,7 +52,7 @@ struct open_window {
   std::uint64_t records = 0; ///< in the content
   std::uint64_t fresh = 0;   ///< of them, those that have been in no pane
   std::uint32_t panes = 0;   ///< that have come out
-  bool is_complete = false;  ///< the watermark has passed the end, and a pane has said so
+  bool is_complete = false;  ///< the watermark has passed the end
   event_time latest = no_watermark; ///< of the records, where they have event times
   TriggerState trigger{};
 
@@ -62,7 +62,7 @@ struct open_window {
   }
 };
 
-/// A row of windows, and what its timers wait for. `Windows` holds one window, or the sessions of a key in the
+/// A row of windows, and its timers: they come no later than anything is due in any of the windows. `Windows` holds one window, or the sessions of a key in the
 /// order of their times.
 template <class Windows>
 struct open_windows {

@@ -33,10 +33,11 @@ namespace weir {
 /// "The Dataflow Model", 2015)
 ///
 /// Each row has at most one timer in event time, and one in processing time, for what comes next in any of
-/// its windows. Timers that a watermark has come to fire one by one, in their order, as if it had come to each
-/// of them alone.
+/// its windows; one that has become too early finds nothing to do. Timers that a watermark has come to fire one
+/// by one, in their order, as if it had come to each of them alone.
 ///
-/// A record costs as much as the number of windows that it is in.
+/// Cost: that of the windows that a record is in; of sessions, moving those of its key behind it when one begins or
+///       two become one. A timer looks at all sessions of its key.
 template <record In, class KeyOf, class Windows, class Fold, trigger<In> Trigger>
 class triggered_window_operator final : public operator_base, public collector<In> {
  public:
@@ -48,6 +49,7 @@ class triggered_window_operator final : public operator_base, public collector<I
 
   triggered_window_operator(KeyOf key_of, Fold fold, Windows windows, firing_rules<Trigger> rules)
       : key_of_(std::move(key_of)), fold_(std::move(fold)), windows_(std::move(windows)), rules_(std::move(rules)) {
+    rules_.lateness = std::min(rules_.lateness, longest_time);
     if constexpr (is_aligned)
       slice_ = std::chrono::milliseconds{std::gcd(windows_.size(), windows_.slide())};
   }
@@ -65,6 +67,8 @@ class triggered_window_operator final : public operator_base, public collector<I
     rows_.begin();
     this->for_each_record(records, [&](In& in, std::uint32_t i) {
       latest_ = times ? times[i] : no_watermark;
+      if (!is_global && !rules_.in_processing_time)
+        this->check_event_time(times[i]);
       at.time = times && !rules_.in_processing_time ? times[i] : at.now;
       if (!add(in, key_of_(std::as_const(in)), hashes ? hashes[i] : hash_of_all, at)) [[unlikely]]
         this->emit_late_record(late_, std::move(in), latest_);
@@ -99,14 +103,12 @@ class triggered_window_operator final : public operator_base, public collector<I
   trigger_moment moment() const {
     trigger_moment at;
     at.now = context().clock->now();
-    at.watermark = rules_.in_processing_time ? at.now : std::max(watermark(), reached_);
+    at.watermark = rules_.in_processing_time ? at.now : watermark();
     return at;
   }
 
   /// When a window that ends then goes.
-  event_time closing(event_time end) const {
-    return end > last_watermark - rules_.lateness ? last_watermark : end + rules_.lateness;
-  }
+  event_time closing(event_time end) const { return is_global ? last_watermark : end + rules_.lateness; }
 
   /// Returns whether the record was in time for any window.
   bool add(const In& in, const key_type& key, std::uint64_t hash, trigger_moment& at) {
@@ -151,7 +153,7 @@ class triggered_window_operator final : public operator_base, public collector<I
       if (is_new)
         begin_window(one, at);
       take(one, in, at);
-      settle(row, of, hash, at);
+      settle(row, one, of, hash, at);
     });
   }
 
@@ -176,7 +178,7 @@ class triggered_window_operator final : public operator_base, public collector<I
           one.content.parts.push_back(row.parts++);
         part = one.content.parts.back();
       }
-      settle(row, of, hash, at);
+      settle(row, one, of, hash, at);
     });
     if (is_in_time)
       keep_record(in, key, hash, part);
@@ -186,17 +188,22 @@ class triggered_window_operator final : public operator_base, public collector<I
   static bool overlaps(const std::vector<window_type>& all, const time_window& own)
     requires merges
   {
-    return std::any_of(all.begin(), all.end(), [&](const window_type& one) {
-      return one.window.end > own.start && one.window.start < own.end;
-    });
+    const auto first = first_from(all, own);
+    return first != all.end() && first->window.start < own.end;
+  }
+
+  /// The first that is not before `own`. They are in order.
+  template <class Sessions>
+  static auto first_from(Sessions& all, const time_window& own) {
+    return std::partition_point(all.begin(), all.end(),
+                                [&](const window_type& one) { return one.window.end <= own.start; });
   }
 
   /// The session that `own` is a part of: a new one, or all that it overlaps as one.
   window_type& session_with(std::vector<window_type>& all, const time_window& own, trigger_moment& at)
     requires merges
   {
-    const auto first =
-        std::find_if(all.begin(), all.end(), [&](const window_type& one) { return one.window.end > own.start; });
+    const auto first = first_from(all, own);
     const auto last =
         std::find_if(first, all.end(), [&](const window_type& one) { return one.window.start >= own.end; });
     at.window = own;
@@ -240,11 +247,24 @@ class triggered_window_operator final : public operator_base, public collector<I
     rules_.trigger.add(one.trigger, in, at);
   }
 
+  /// Does what is due of a window that a record has come to.
+  void settle(row_type& row, window_type& one, const row_key& of, std::uint64_t hash, const trigger_moment& at) {
+    settle(one, of, hash, at);
+    if (is_spent(one)) {
+      end_row(row);
+      return;
+    }
+    due_times next;
+    note_next(one, at, next);
+    bring_forward(row.event_timer, next.event, time_domain::event);
+    bring_forward(row.processing_timer, next.processing, time_domain::processing);
+  }
+
   /// Does what is due of a row's windows, removes those that are over, and sets the timers for the others.
   void settle(row_type& row, const row_key& of, std::uint64_t hash, trigger_moment at) {
     const auto is_over = [&](window_type& one) {
       at.window = one.window;
-      return settle(one, of, hash, at);
+      return settle(one, of, hash, at) || is_spent(one);
     };
     bool any = true;
     if constexpr (merges) {
@@ -253,19 +273,25 @@ class triggered_window_operator final : public operator_base, public collector<I
     } else {
       any = !is_over(row.windows[0]);
     }
-    event_time event = never, processing = never;
-    if (any)
-      for (const window_type& one : row.windows)
-        note_next(one, at, event, processing);
-    if (rules_.in_processing_time) {
-      processing = std::min(event, processing);
-      event = last_watermark; // what is left comes out at the end of the input
+    if (!any) {
+      end_row(row);
+      return;
     }
-    set_timer(row.event_timer, any ? event : row_type::unset, time_domain::event);
-    set_timer(row.processing_timer, any && processing != never ? processing : row_type::unset,
-               time_domain::processing);
-    if (!any)
-      open_.clear();
+    due_times next;
+    for (const window_type& one : row.windows) {
+      at.window = one.window;
+      note_next(one, at, next);
+    }
+    bring_forward(row.event_timer, next.event, time_domain::event);
+    bring_forward(row.processing_timer, next.processing, time_domain::processing);
+  }
+
+  /// A global window that a trigger has emptied and that starts anew: the key may never come again.
+  bool is_spent([[maybe_unused]] const window_type& one) const {
+    if constexpr (is_global && std::equality_comparable<typename Trigger::state>)
+      return one.records == 0 && one.trigger == typename Trigger::state{};
+    else
+      return false;
   }
 
   /// Returns whether the window is over.
@@ -273,14 +299,17 @@ class triggered_window_operator final : public operator_base, public collector<I
     const Trigger& trigger = rules_.trigger;
     const bool is_over = closing(one.window.end) <= at.watermark;
     const bool is_ready = trigger.is_ready(one.trigger, at);
+    const bool has_left_out = !one.is_complete && context().skips_early_panes;
     const bool brings_rest =
-        one.fresh != 0 && (is_over || (at.has_passed_end() && trigger.is_finished(one.trigger, at)));
+        one.fresh != 0 &&
+        (is_over || (at.has_passed_end() && (has_left_out || trigger.is_finished(one.trigger, at))));
     if (is_ready || brings_rest) {
       const bool purges = rules_.discards || (is_ready && trigger.purges(one.trigger, at));
       if (is_ready)
         trigger.fire(one.trigger, at);
       fire(one, of, hash, at, purges);
     }
+    one.is_complete = at.has_passed_end();
     if constexpr (collects)
       if (is_over)
         due_.push_back({of, hash, one, {}, false, false, true});
@@ -289,11 +318,12 @@ class triggered_window_operator final : public operator_base, public collector<I
 
   void fire(window_type& one, const row_key& of, std::uint64_t hash, const trigger_moment& at, bool purges) {
     const bool completes = at.has_passed_end() && !one.is_complete;
-    const bool is_late = at.has_passed_end() && one.is_complete;
-    one.is_complete = at.has_passed_end();
     const bool is_skipped = !at.has_passed_end() && !purges && context().skips_early_panes;
     const bool is_emitted = one.records != 0 && (one.fresh != 0 || completes) && !is_skipped;
-    pane_info pane{is_late ? pane_timing::late : completes ? pane_timing::on_time : pane_timing::early, one.panes};
+    const pane_info pane{!at.has_passed_end() ? pane_timing::early
+                         : completes          ? pane_timing::on_time
+                                              : pane_timing::late,
+                         one.panes};
     if (is_emitted) {
       ++one.panes;
       one.fresh = 0;
@@ -308,14 +338,17 @@ class triggered_window_operator final : public operator_base, public collector<I
       if (!collects || !is_shared())
         one.content = {};
       one.records = one.fresh = 0;
+      if (is_global)
+        one.panes = 0;
     }
   }
 
   output_type& begin_pane(const key_type& key, const window_type& one, const pane_info& pane) {
-    // Neither the end of everything nor the clock is a time on the records' time line.
+    // Neither the end of everything nor the clock is a time on the records' time line. What comes out there is
+    // not late for those who get it.
     const bool has_end = !is_global && !rules_.in_processing_time;
     out_.set_timed(has_end || one.latest != no_watermark);
-    out_.set_time(has_end ? one.window.last() : one.latest);
+    out_.set_time(has_end ? one.window.last() : std::max(one.latest, watermark()));
     output_type& out = out_.append();
     out.key = key;
     out.window = one.window;
@@ -323,60 +356,75 @@ class triggered_window_operator final : public operator_base, public collector<I
     return out;
   }
 
+  struct due_times {
+    event_time event = never;
+    event_time processing = never;
+  };
+
   /// When something may be due next.
-  void note_next(const window_type& one, trigger_moment at, event_time& event, event_time& processing) const {
-    at.window = one.window;
-    const auto note = [](event_time& next, event_time time, event_time reached) {
+  void note_next(const window_type& one, const trigger_moment& at, due_times& next) const {
+    const auto note = [](event_time& first, event_time time, event_time reached) {
       if (time > reached)
-        next = std::min(next, time);
+        first = std::min(first, time);
     };
-    note(event, one.window.end, at.watermark);
-    note(event, closing(one.window.end), at.watermark);
-    note(event, rules_.trigger.next_event_time(one.trigger, at), at.watermark);
-    note(processing, rules_.trigger.next_processing_time(one.trigger, at), at.now);
+    due_times own;
+    note(own.event, one.window.end, at.watermark);
+    note(own.event, closing(one.window.end), at.watermark);
+    note(own.event, rules_.trigger.next_event_time(one.trigger, at), at.watermark);
+    note(own.processing, rules_.trigger.next_processing_time(one.trigger, at), at.now);
+    if (rules_.in_processing_time) {
+      own.processing = std::min(own.event, own.processing);
+      own.event = one.window.end; // at the end of the input, in this order
+    }
+    next.event = std::min(next.event, own.event);
+    next.processing = std::min(next.processing, own.processing);
   }
 
-  void set_timer(event_time& current, event_time wanted, time_domain domain) {
-    if (current == wanted)
+  /// Sets a timer, if there is none that is as early. Global windows wait for the end of the input, which is never.
+  void bring_forward(event_time& current, event_time wanted, time_domain domain) {
+    if (current != row_type::unset && current <= wanted)
       return;
-    if (current != row_type::unset)
-      rows_.timers()->erase({current, domain});
-    if (wanted != row_type::unset)
-      rows_.timers()->set({wanted, domain});
+    if (wanted == never && (domain == time_domain::processing || !is_global))
+      return;
+    unset(current, domain);
+    rows_.timers()->set({wanted, domain});
     current = wanted;
   }
 
-  void wake_row(const timer& what, const row_key& of, std::uint64_t row_hash, trigger_moment at) {
-    const std::uint64_t hash = row_hash ^ hash_in_window(0, of.start);
-    rows_.visit(row_hash, of, [&] {
+  void unset(event_time& current, time_domain domain) {
+    if (current != row_type::unset)
+      rows_.timers()->erase({current, domain});
+    current = row_type::unset;
+  }
+
+  void end_row(row_type& row) {
+    unset(row.event_timer, time_domain::event);
+    unset(row.processing_timer, time_domain::processing);
+    open_.clear();
+  }
+
+  bool fire_timers(time_domain domain, event_time until, trigger_moment at) {
+    const auto wake = [&](const timer& what, std::uint64_t row_hash, const row_key& of) {
       if (!open_.has_value())
         return;
+      if (domain == time_domain::processing)
+        at.now = what.time;
+      if (!rules_.in_processing_time)
+        at.watermark = domain == time_domain::event ? what.time : at.watermark;
+      else
+        at.watermark = domain == time_domain::event ? last_watermark : what.time;
       row_type& row = open_.mutable_value();
-      (what.domain == time_domain::event ? row.event_timer : row.processing_timer) = row_type::unset;
-      settle(row, of, hash, at);
-    });
-    deliver();
+      (domain == time_domain::event ? row.event_timer : row.processing_timer) = row_type::unset;
+      settle(row, of, row_hash ^ hash_in_window(0, of.start), at);
+    };
+    return rows_.fire_timers(domain, until, wake, [this] { deliver(); });
   }
 
   bool on_watermark(event_time time) override {
-    trigger_moment at = moment();
-    return rows_.template fire_timers<false>(
-        time_domain::event, time, [&](const timer& what, std::uint64_t hash, const row_key& of) {
-          at.watermark = reached_ = what.time;
-          wake_row(what, of, hash, at);
-        });
+    // Windows of processing time wait for the end of the input alone.
+    return (rules_.in_processing_time && time != last_watermark) || fire_timers(time_domain::event, time, moment());
   }
-
-  bool on_wakeup(event_time now) override {
-    trigger_moment at = moment();
-    return rows_.template fire_timers<false>(
-        time_domain::processing, now, [&](const timer& what, std::uint64_t hash, const row_key& of) {
-          at.now = what.time;
-          if (rules_.in_processing_time)
-            at.watermark = what.time;
-          wake_row(what, of, hash, at);
-        });
-  }
+  bool on_wakeup(event_time now) override { return fire_timers(time_domain::processing, now, moment()); }
 
   void on_open(const restored_state& restored) override {
     rows_.open(context(), restored, true, [&](state_registry& states) {
@@ -490,8 +538,7 @@ class triggered_window_operator final : public operator_base, public collector<I
   value_state<row_type> open_;
   list_state<In> records_;
   std::vector<due_window> due_;
-  event_time latest_ = no_watermark;  // event time of the current record
-  event_time reached_ = no_watermark; // by timers, on the way to the next watermark
+  event_time latest_ = no_watermark; // event time of the current record
   emitter<output_type> out_;
   emitter<In> late_;
 };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,16 +12,6 @@
 #include <weir/actors/operators/count_window.hpp>
 #include <weir/actors/operators/triggered_window.hpp>
 #include <weir/actors/triggers.hpp>
-
-template <>
-struct doctest::StringMaker<std::vector<std::string>> {
-  static String convert(const std::vector<std::string>& all) {
-    std::string text;
-    for (const std::string& one : all)
-      text += (text.empty() ? "" : ", ") + one;
-    return ("{" + text + "}").c_str();
-  }
-};
 
 namespace weir::testing {
 
@@ -66,9 +57,19 @@ std::string text_of(const windowed<std::uint64_t, Value>& pane) {
          timings[static_cast<int>(pane.pane.timing)] + " " + std::to_string(pane.pane.index);
 }
 
-using panes = std::vector<std::string>;
+/// What has come out, as text.
+struct panes : std::vector<std::string> {
+  using std::vector<std::string>::vector;
 
-/// How often a window_run ends its operator and starts it from a checkpoint, and with which state.
+  friend std::ostream& operator<<(std::ostream& out, const panes& all) {
+    for (const std::string& one : all)
+      out << "\n    " << one;
+    return out;
+  }
+};
+
+/// Whether a window_run ends its operator before each step and starts it from a checkpoint, with 1 to 3
+/// instances, and with which state.
 struct restarts {
   bool at_each_step = false;
   state_backend backend = state_backend::memory;
@@ -136,7 +137,7 @@ class window_run {
       return;
     keep_late();
     run_.checkpoint();
-    run_.start(when_.backend, 1);
+    run_.start(when_.backend, 1 + ++starts_ % 3);
   }
   void keep_late() {
     for (const score& one : run_.take_late())
@@ -151,6 +152,7 @@ class window_run {
 
   std::shared_ptr<manual_clock> clock_;
   restarts when_;
+  std::uint32_t starts_ = 0;
   stateful_run<score, pane> run_;
   std::vector<std::uint64_t> late_;
 };
