@@ -80,7 +80,7 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
     return a->watermark < b->watermark;
   });
   for (std::uint32_t i = 0; i < parallelism; ++i) {
-    shares[i].watermark = (*watermark)->watermark;
+    shares[i].watermark = same_parallelism ? stored[i]->watermark : (*watermark)->watermark;
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
     if (same_parallelism)
       shares[i].records_in = stored[i]->records_in;

@@ -12,8 +12,9 @@ namespace weir {
 
 /// What each instance of the operator `uid` gets from a checkpoint when it runs with `parallelism`
 /// instances: key groups by ownership, list items by their mode. An operator that the checkpoint
-/// does not know starts empty. All go on from the smallest watermark of any instance. At another parallelism an operator counts as drained only if all its
-/// instances were; draining what is drained already does nothing.
+/// does not know starts empty. Each goes on from its watermark, as what is over in its state is not to come
+/// again; at another parallelism, from the smallest of any instance. There an operator counts as drained only
+/// if all its instances were; draining what is drained already does nothing.
 ///
 /// Ownership: the result shares `contents`.
 std::vector<restored_state>
