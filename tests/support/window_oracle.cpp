@@ -1,6 +1,7 @@
 #include <support/window_oracle.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -176,9 +177,17 @@ class examination {
 
   /// What is in a pane is of its key and its time, and was not late.
   void check_belonging(std::uint64_t key, const std::vector<seen_pane>& all) {
+    const bool has_end = kind_.what == shape::aligned || kind_.what == shape::session;
     for (const seen_pane& one : all)
       for (const std::uint32_t id : one.ids) {
         const sighting& in = sent_.all[id];
+        const bool came_late = in.stamp >= one.end;
+        if (has_end && kind_.fires_at_end && sent_.is_one_sequence &&
+            (one.pane.timing == pane_timing::late ? kind_.discards && !came_late && kind_.what == shape::aligned
+                                                  : came_late))
+          complain("record " + std::to_string(id) + " came at " + std::to_string(in.stamp) + " and is in a pane of " +
+                   text(key, {one.start, one.end}) + " that is " +
+                   (one.pane.timing == pane_timing::late ? "late" : "early or on time"));
         if (key_of(in) != key || (kind_.what != shape::by_clock && (in.time < one.start || in.time >= one.end)))
           complain("record " + std::to_string(id) + " of time " + std::to_string(in.time) + " is in " +
                    text(key, {one.start, one.end}));
@@ -247,6 +256,9 @@ class examination {
           expected[{key_of(one), window}].must.push_back(one.id);
       }
     }
+    if (sent_.is_one_sequence && kind_.fires_at_end && !kind_.discards && !kind_.only_counts)
+      for (const auto& [where, what] : expected)
+        check_on_time(where.first, where.second, what.may);
     const auto found = contents();
     for (const auto& [where, what] : expected)
       if (!what.must.empty() && !found.contains(where))
@@ -275,16 +287,31 @@ class examination {
                    ", ...), but not in [" + std::to_string(window.first) + ", ...)");
   }
 
+  /// A window comes out on time with what has come until then.
+  void check_on_time(std::uint64_t key, span window, const ids& all) {
+    ids wanted, found;
+    for (const std::uint32_t id : all)
+      if (sent_.all[id].stamp < window.second)
+        wanted.push_back(id);
+    for (const seen_pane& one : by_key_[key])
+      if (span{one.start, one.end} == window && one.pane.timing == pane_timing::on_time)
+        found = one.ids;
+    if (found != wanted)
+      complain(text(key, window) + " came out on time with " + text(found) + ", expected " + text(wanted));
+  }
+
   struct session {
     span window;
     ids all;
-    bool operator==(const session&) const = default;
-    auto operator<=>(const session&) const = default;
+    bool is_pending = false; ///< the watermark has not passed its end
+
+    bool operator==(const session& other) const { return window == other.window && all == other.all; }
+    bool operator<(const session& other) const { return std::tie(window, all) < std::tie(other.window, other.all); }
   };
 
   /// Puts a record into the sessions that it overlaps, which become one.
   static void add_to(std::vector<session>& sessions, span own, std::uint32_t id) {
-    session whole{own, {id}};
+    session whole{own, {id}, false};
     std::erase_if(sessions, [&](const session& one) {
       if (!overlap(one.window, own))
         return false;
@@ -307,9 +334,12 @@ class examination {
 
   /// The sessions where the watermark at each record is known: what is over does not come back.
   std::map<std::uint64_t, std::vector<session>> sessions_by_watermark() {
-    std::map<std::uint64_t, std::vector<session>> open, all;
+    std::map<std::uint64_t, std::vector<session>> open, all, on_time;
     for (const sighting& one : sent_.all) {
       const std::uint64_t key = key_of(one);
+      for (session& old : open[key])
+        if (old.window.second <= one.stamp && std::exchange(old.is_pending, false))
+          on_time[key].push_back(old);
       std::erase_if(open[key], [&](const session& old) {
         const bool is_over = old.window.second + kind_.lateness <= one.stamp;
         if (is_over)
@@ -323,12 +353,35 @@ class examination {
       if (is_over != is_late(one.id) && (kind_.reads_late || !kind_.only_counts))
         complain("record " + std::to_string(one.id) + " of time " + std::to_string(one.time) +
                  (is_over ? " was not late at " : " was late at ") + std::to_string(one.stamp));
-      if (!is_over)
+      if (!is_over) {
         add_to(open[key], own, one.id);
+        open[key].back().is_pending = open[key].back().window.second > one.stamp;
+      }
     }
-    for (auto& [key, left] : open)
+    for (auto& [key, left] : open) {
       all[key].insert(all[key].end(), left.begin(), left.end());
+      std::copy_if(left.begin(), left.end(), std::back_inserter(on_time[key]), [](const session& one) { return one.is_pending; });
+    }
+    if (kind_.fires_at_end && !kind_.discards && !kind_.only_counts)
+      for (auto& [key, wanted] : on_time)
+        check_on_time(key, wanted);
     return all;
+  }
+
+  /// A session comes out on time each time that the watermark passes its end, with what is in it then.
+  void check_on_time(std::uint64_t key, std::vector<session>& wanted) {
+    std::vector<session> found;
+    for (const seen_pane& one : by_key_[key])
+      if (one.pane.timing == pane_timing::on_time)
+        found.push_back({{one.start, one.end}, one.ids, false});
+    std::sort(wanted.begin(), wanted.end());
+    std::sort(found.begin(), found.end());
+    std::vector<session> others;
+    std::set_symmetric_difference(wanted.begin(), wanted.end(), found.begin(), found.end(), std::back_inserter(others));
+    for (const session& one : others)
+      complain(text(key, one.window) + " with " + text(one.all) +
+               (std::binary_search(found.begin(), found.end(), one) ? " came out on time, and should not"
+                                                                    : " did not come out on time"));
   }
 
   void check_sessions() {

@@ -78,8 +78,9 @@ struct sent_records {
 ///
 /// The last pane of each window, or all together where they discard, has exactly the records that belong to it
 /// and were not late; each record is in its windows or among `late`, once; panes are numbered, and come in the
-/// order of early, on time, late; those of one key that are on time, in the order of their ends. The watermark
-/// of the windows is known from the stamps where one instance sent everything, otherwise they are a bound for it.
+/// order of early, on time, late; those of one key that are on time, in the order of their ends, each with what came
+/// before the watermark was there. The watermark of the windows is known from the stamps where one instance sent
+/// everything, otherwise they are a bound for it.
 ///
 /// Panes of one key are in the order in which they came out.
 std::vector<std::string> complaints(const window_kind& kind, const sent_records& sent,

@@ -45,7 +45,7 @@ class scripted_source {
       for (const split& one : assigned_)
         for (std::size_t i = one.next; i < script_of(one).size(); ++i)
           out.open_partition(script_of(one)[i].partition);
-    for (std::uint64_t room = 1 + random_() % 40; room > 0 && !assigned_.empty(); --room)
+    for (std::uint64_t room = 1 + random_() % (pauses_ ? 12 : 40); room > 0 && !assigned_.empty(); --room)
       emit_next(out);
     if (assigned_.empty())
       return source_turn::ended();
