@@ -93,7 +93,10 @@ void add_aligned(const stream<sighting>& records, std::mt19937_64& random, watch
   {
     window_kind kind = random_sliding(random, "sliding collect, discarding");
     kind.discards = true;
-    watched.watch(kind, in(by_key, kind).trigger(on::event_time().early(every(random))).discarding().collect(kind.name));
+    watched.watch(kind, in(by_key, kind)
+                            .trigger(on::event_time().early(every(random)))
+                            .discarding()
+                            .collect(kind.name));
   }
   {
     const window_kind kind = random_sliding(random, "sliding reduce, again and again");

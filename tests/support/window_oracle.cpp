@@ -35,7 +35,8 @@ std::string text(const ids& all) {
 }
 
 std::string text(std::uint64_t key, span window) {
-  return "key " + std::to_string(key) + " [" + std::to_string(window.first) + ", " + std::to_string(window.second) + ")";
+  return "key " + std::to_string(key) + " [" + std::to_string(window.first) + ", " + std::to_string(window.second) +
+         ")";
 }
 
 bool overlap(span a, span b) {
@@ -360,7 +361,8 @@ class examination {
     }
     for (auto& [key, left] : open) {
       all[key].insert(all[key].end(), left.begin(), left.end());
-      std::copy_if(left.begin(), left.end(), std::back_inserter(on_time[key]), [](const session& one) { return one.is_pending; });
+      std::copy_if(left.begin(), left.end(), std::back_inserter(on_time[key]),
+                   [](const session& one) { return one.is_pending; });
     }
     if (kind_.fires_at_end && !kind_.discards && !kind_.only_counts)
       for (auto& [key, wanted] : on_time)
@@ -537,8 +539,8 @@ class examination {
       else if (sent_.is_one_sequence && !kind_.only_counts)
         for (std::size_t i = 0; i < wanted.size(); ++i)
           if ((kind_.keeps_order ? in_order_[key][i] : panes[i].ids) != wanted[i])
-            complain(text(key, {}) + " window " + std::to_string(i) + " holds " + text(in_order_[key][i]) + ", expected " +
-                     text(wanted[i]));
+            complain(text(key, {}) + " window " + std::to_string(i) + " holds " + text(in_order_[key][i]) +
+                     ", expected " + text(wanted[i]));
       if (size == slide && !kind_.only_counts && sorted(found) != all)
         complain(text(key, {}) + ": not each record once");
     }
