@@ -24,10 +24,6 @@ namespace on = weir::triggers;
 
 namespace {
 
-event_time at(std::int64_t ms) {
-  return event_time{std::chrono::milliseconds{ms}};
-}
-
 struct click {
   std::uint64_t user = 0;
   std::int64_t time = 0;

@@ -123,6 +123,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"restart.rate-interval", "17s"},
                                                       {"parallelism", "18"},
                                                       {"key-groups", "19"},
+                                                      {"mode", "batch"},
                                                       {"chaining", "false"},
                                                       {"threads", "20"},
                                                       {"batch.size", "21"},

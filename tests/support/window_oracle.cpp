@@ -149,7 +149,8 @@ class examination {
         complain(where + ": comes too late in the order of early, on time, late");
       if (kind_.what == shape::session)
         check_session_index(where, one, all, before);
-      else if (one.pane.index != (before ? before->pane.index + 1 : 0))
+      else if (const bool is_anew = kind_.what == shape::global && kind_.discards; // once emptied
+               one.pane.index != (before && !is_anew ? before->pane.index + 1 : 0))
         complain(where + " comes after " + (before ? std::to_string(before->pane.index) : "none"));
       if (one.pane.timing == pane_timing::on_time && kind_.fires_at_end) {
         if (one.end < last_end)
