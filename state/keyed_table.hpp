@@ -121,15 +121,22 @@ class keyed_table {
   /// Another number whenever rows have got new slots.
   std::uint64_t layout() const noexcept { return layout_; }
 
-  /// The row of a key with this hash that is_key() is true of, if it is in the slot where it was expected,
-  /// to be changed; otherwise nullptr.
+  /// The row of a key with this hash that is_key() is true of, to be changed, if it is in the slot where it was
+  /// expected, or in one right behind; otherwise nullptr.
   template <class IsKey>
   std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
-    if (tag_in(slot) != tag_of(hash) || !is_key(std::as_const(key_in(slot))))
-      return nullptr;
-    std::byte* const row = row_in(slot);
-    set_changed(hash, row);
-    return row;
+    constexpr int most_probes = 3;
+    const std::uint32_t tag = tag_of(hash);
+    for (int probe = 0;; slot = slot_behind(slot, segment_of(hash))) {
+      const std::uint32_t found = tag_in(slot);
+      if (found == tag && is_key(std::as_const(key_in(slot)))) [[likely]] {
+        std::byte* const row = row_in(slot);
+        set_changed(hash, row);
+        return row;
+      }
+      if (found == 0 || ++probe == most_probes)
+        return nullptr;
+    }
   }
 
   /// The row of `key`, or nullptr.
@@ -372,6 +379,11 @@ class keyed_table {
   }
   std::byte* row_in(std::byte* slot) const noexcept { return slot + row_offset(); }
   std::byte* slot_of(std::byte* row) const noexcept { return row - row_offset(); }
+  /// Where a key goes that finds this slot taken.
+  std::byte* slot_behind(std::byte* slot, const segment& part) const noexcept {
+    std::byte* const next = slot + stride();
+    return next == slot_at(part, part.mask) + stride() ? part.slots : next;
+  }
   std::byte* slot_at(const segment& part, std::uint32_t i) const noexcept {
     return part.slots + std::size_t{i} * stride();
   }
