@@ -100,7 +100,8 @@ class keyed_table {
         return nullptr;
       std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
       __builtin_prefetch(slot, 1);
-      __builtin_prefetch(slot + stride() - 1, 1);
+      __builtin_prefetch(slot + stride(), 1); // where the next probe is, and the end of a slot on two lines
+      __builtin_prefetch(slot + 2 * stride() - 1, 1);
       return slot;
     }
 
@@ -125,7 +126,7 @@ class keyed_table {
   /// expected, or in one right behind; otherwise nullptr.
   template <class IsKey>
   std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
-    constexpr int most_probes = 3;
+    constexpr int most_probes = 16;
     const std::uint32_t tag = tag_of(hash);
     for (int probe = 0;; slot = slot_behind(slot, segment_of(hash))) {
       const std::uint32_t found = tag_in(slot);

@@ -308,8 +308,12 @@ class aligned_window_operator final
         if (budget == 0)
           return;
         --budget;
-        if (next_row_ + prefetch_distance < from.rows.size())
-          table.prefetch(from.rows[next_row_ + prefetch_distance]);
+        if (next_row_ + prefetch_distance < from.rows.size()) {
+          const std::uint64_t ahead = from.rows[next_row_ + prefetch_distance];
+          table.prefetch(ahead);
+          if (!windows_.is_tumbling())
+            stacks_->prefetch(ahead ^ hash_in_window(0, from.start));
+        }
         collect_row(from.rows[next_row_], from.start);
       }
       next_row_ = 0;
@@ -416,6 +420,8 @@ class aligned_window_operator final
         if (budget == 0)
           return false;
         --budget;
+        if (oldest.rows.size() > prefetch_distance) // by now they are in no cache
+          state_->table().prefetch(oldest.rows[oldest.rows.size() - 1 - prefetch_distance]);
         erase_row(oldest.rows.back(), oldest.start);
         oldest.rows.pop_back();
       }
