@@ -100,8 +100,9 @@ class keyed_table {
         return nullptr;
       std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
       __builtin_prefetch(slot, 1);
-      __builtin_prefetch(slot + stride(), 1); // where the next probe is, and the end of a slot on two lines
-      __builtin_prefetch(slot + 2 * stride() - 1, 1);
+      // Where the next probes are, too, and the end of a slot on two lines.
+      __builtin_prefetch(slot + std::min<std::size_t>(64, stride()), 1);
+      __builtin_prefetch(slot + std::max<std::size_t>(128, 2 * stride() - 1), 1);
       return slot;
     }
 
