@@ -9,19 +9,30 @@ namespace {
 
 using cell = keyed_timers::cell;
 
+std::uint64_t hash_of_timer(const timer& what) {
+  return mix(static_cast<std::uint64_t>(what.time.time_since_epoch().count()) * 2 +
+             static_cast<std::uint64_t>(what.domain));
+}
+
+struct is_later {
+  bool operator()(const keyed_timers::due_timer& a, const keyed_timers::due_timer& b) const noexcept {
+    return a.time != b.time ? a.time > b.time : a.hash > b.hash;
+  }
+};
+
 void write_timers(byte_writer& out, const cell& timers) {
   out.write_raw(std::uint64_t{timers.size()});
-  for (const timer& one : timers) {
+  timers.for_each([&](const timer& one) {
     out.write_raw(std::int64_t{one.time.time_since_epoch().count()});
     out.write_raw(static_cast<std::uint8_t>(one.domain));
-  }
+  });
 }
 
 void read_timers(byte_reader& in, cell& timers) {
-  timers.clear();
+  timers = {};
   for (std::size_t left = in.read_size(); left != 0; --left) {
     const event_time time{std::chrono::milliseconds{in.read_raw<std::int64_t>()}};
-    timers.push_back({time, in.read_truth() ? time_domain::processing : time_domain::event});
+    timers.insert({time, in.read_truth() ? time_domain::processing : time_domain::event});
   }
 }
 
@@ -49,22 +60,46 @@ row_column keyed_timers::declaration::column() const {
   return made;
 }
 
-bool keyed_timers::is_later(const due_timer& a, const due_timer& b) noexcept {
-  return a.time != b.time ? a.time > b.time : a.hash > b.hash;
+bool timer_set::insert(const timer& what) {
+  if (has_one_ && one_ == what)
+    return false;
+  const std::uint64_t hash = hash_of_timer(what);
+  if (more_ && more_->find(hash, what) != more_->none)
+    return false;
+  if (!has_one_) {
+    one_ = what;
+    has_one_ = true;
+    return true;
+  }
+  if (!more_)
+    more_ = std::make_unique<dense_map<entry>>();
+  more_->insert(hash, {what});
+  return true;
+}
+
+bool timer_set::erase(const timer& what) {
+  if (has_one_ && one_ == what) {
+    has_one_ = false;
+    return true;
+  }
+  const std::uint32_t found = more_ ? more_->find(hash_of_timer(what), what) : dense_map<entry>::none;
+  if (found == dense_map<entry>::none)
+    return false;
+  more_->erase(found);
+  if (more_->empty())
+    more_.reset();
+  return true;
 }
 
 void keyed_timers::push(const timer& what, std::uint64_t hash) {
   std::vector<due_timer>& all = heap(what.domain);
   all.push_back({what.time, hash});
-  std::push_heap(all.begin(), all.end(), is_later);
+  std::push_heap(all.begin(), all.end(), is_later{});
 }
 
 bool keyed_timers::set(const timer& what) {
-  cell& timers = place_.get<cell>();
-  const auto at = std::lower_bound(timers.begin(), timers.end(), what);
-  if (at != timers.end() && *at == what)
+  if (!place_.get<cell>().insert(what))
     return false;
-  timers.insert(at, what);
   place_.note_change();
   push(what, hash_);
   ++size_;
@@ -72,13 +107,8 @@ bool keyed_timers::set(const timer& what) {
 }
 
 bool keyed_timers::erase(const timer& what) {
-  cell& timers = place_.get<cell>();
-  const auto at = std::lower_bound(timers.begin(), timers.end(), what);
-  if (at == timers.end() || *at != what)
+  if (!place_.get<cell>().erase(what))
     return false;
-  timers.erase(at);
-  if (timers.empty())
-    cell{}.swap(timers);
   place_.note_removal();
   --size_;
   return true;
@@ -91,7 +121,7 @@ const keyed_timers::due_timer* keyed_timers::next(time_domain domain) const {
 
 void keyed_timers::pop(time_domain domain) {
   std::vector<due_timer>& all = heap(domain);
-  std::pop_heap(all.begin(), all.end(), is_later);
+  std::pop_heap(all.begin(), all.end(), is_later{});
   all.pop_back();
 }
 
@@ -108,10 +138,10 @@ void keyed_timers::clear() {
 
 void keyed_timers::add(std::uint64_t hash, const std::byte* row) {
   const std::size_t offset = place_.cursor().offsets[place_.column()];
-  for (const timer& one : detail::cell_at<cell>(row + offset)) {
+  detail::cell_at<cell>(row + offset).for_each([&](const timer& one) {
     push(one, hash);
     ++size_;
-  }
+  });
 }
 
 } // namespace weir

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <weir/base/clock.hpp>
+#include <weir/state/dense_map.hpp>
 #include <weir/state/row_column.hpp>
 #include <weir/state/row_cursor.hpp>
 
@@ -27,17 +29,48 @@ struct timer {
 /// The name under which the timers of a process function are kept in checkpoints.
 inline constexpr const char* timers_state = "weir.timers";
 
+/// The timers of one key. One is common: it takes no memory of its own.
+class timer_set {
+ public:
+  bool empty() const noexcept { return !has_one_ && !more_; }
+  std::size_t size() const noexcept { return std::size_t{has_one_} + (more_ ? more_->size() : 0); }
+
+  /// Returns whether it was not there already.
+  bool insert(const timer& what);
+
+  /// Returns whether it was there.
+  bool erase(const timer& what);
+
+  template <class Use>
+  void for_each(Use&& use) const {
+    if (has_one_)
+      use(one_);
+    if (more_)
+      for (const entry& other : *more_)
+        use(other.key);
+  }
+
+ private:
+  struct entry {
+    timer key;
+  };
+
+  timer one_;
+  bool has_one_ = false;
+  std::unique_ptr<dense_map<entry>> more_; // never empty
+};
+
 /// The timers of one operator instance. They are set for the current key of a row_cursor, once each, and
 /// kept in a cell of the key's row, so that they are in snapshots and move with the key; what is due next
 /// is known from a heap of times and key hashes.
 ///
 /// Thread safety: task thread only.
-/// Cost:          a timer takes 16 bytes in the heap, and 16 in the row from the second of a key on. Deleting
-///                one leaves its place in the heap until it is due or more than half of the heap is such.
+/// Cost:          a timer takes 16 bytes in the heap, and about 30 in the row from the second of a key on. Setting and
+///                deleting one does not depend on how many the key has; deleting leaves its place in the heap
+///                until it is due or more than half of the heap is such.
 class keyed_timers {
  public:
-  /// The cell of one key: its timers, in order.
-  using cell = std::vector<timer>;
+  using cell = timer_set;
 
   /// Declares them.
   struct declaration {
@@ -80,7 +113,6 @@ class keyed_timers {
   std::size_t size() const noexcept { return size_; }
 
  private:
-  static bool is_later(const due_timer& a, const due_timer& b) noexcept;
   std::vector<due_timer>& heap(time_domain domain) { return heaps_[static_cast<std::size_t>(domain)]; }
   void push(const timer& what, std::uint64_t hash);
 

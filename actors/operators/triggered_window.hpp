@@ -266,9 +266,17 @@ class triggered_window_operator final : public operator_base, public collector<I
       at.window = one.window;
       return settle(one, of, hash, at) || is_spent(one);
     };
-    bool any = true;
+    bool any = false;
     if constexpr (merges) {
-      std::erase_if(row.windows, is_over);
+      auto kept = row.windows.begin();
+      for (auto one = kept; one != row.windows.end(); ++one) {
+        if (is_over(*one))
+          continue;
+        if (kept != one)
+          *kept = std::move(*one);
+        ++kept;
+      }
+      row.windows.erase(kept, row.windows.end());
       any = !row.windows.empty();
     } else {
       any = !is_over(row.windows[0]);

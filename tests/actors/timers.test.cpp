@@ -162,7 +162,7 @@ TEST_CASE("random timers agree with a set of them, on every backend, across rest
 
 TEST_CASE("a timer that is set anew with every record leaves nothing behind") {
   keyed_timers timers;
-  std::vector<timer> place;
+  keyed_timers::cell place;
   row_cursor cursor;
   cursor.offsets = {0};
   cursor.row = reinterpret_cast<std::byte*>(&place);
@@ -204,6 +204,24 @@ struct without_on_timer {
 };
 
 } // namespace
+
+TEST_CASE("the timers of one key cost what those of many do") {
+  // Were each to cost as much as the key has, this would take hours.
+  constexpr std::int64_t timers = 300'000;
+  for (const bool grows : {true, false}) {
+    auto run = run_of<alarm_clock>();
+    run.start(state_backend::memory, 1);
+    for (std::int64_t i = 0; i < timers; ++i)
+      give(run, {1, grows ? i : timers - 1 - i});
+    for (std::int64_t i = 0; i < timers; i += 2)
+      give(run, {1, i, 0, true});
+    const std::vector<fired> all = run.watermark(last_watermark);
+    CHECK(all.size() == timers / 2);
+    CHECK(std::is_sorted(all.begin(), all.end()));
+    run.checkpoint(true);
+    CHECK(run.bytes() == 0);
+  }
+}
 
 TEST_CASE("timers that set others fire them, too, and an endless chain ends with the input, with an error") {
   auto run = run_of<periodic>();
