@@ -53,7 +53,7 @@ class keyed_rows {
   void begin() { cursor_.at = state_->time_of_changes(context_->now_ms()); }
 
   void end() {
-    if (timers_ && timers_->is_stale()) [[unlikely]]
+    if (timers_ && timers_->is_stale(state_->table().size())) [[unlikely]]
       collect_timers();
     state_->settle(cursor_.at.now);
   }

@@ -84,6 +84,11 @@ class aligned_windows {
   std::int64_t slide() const noexcept { return slide_; }
   bool is_tumbling() const noexcept { return size_ == slide_; }
 
+  /// "1000 ms every 500 ms from 0": state of other windows is told from theirs by it.
+  std::string text() const {
+    return std::to_string(size_) + " ms every " + std::to_string(slide_) + " ms from " + std::to_string(offset_);
+  }
+
   /// The last multiple of `step`, since the epoch plus the offset, that is not after `time`.
   std::int64_t floor(std::int64_t time, std::int64_t step) const noexcept {
     const std::int64_t within = (time - offset_) % step;

@@ -93,7 +93,8 @@ class windowed_stream {
   }
 
   /// Puts the records of each key and window into an accumulator; see weir::aggregator. For windows that
-  /// overlap or merge it needs a `merge`.
+  /// overlap or merge it needs a `merge`. Nothing may depend on the order in which records are added and
+  /// accumulators merged.
   template <class A>
   auto aggregate(std::string name, A how) const {
     static_assert(aggregator<A, T>,

@@ -89,9 +89,9 @@ class keyed_state {
     return found;
   }
 
-  /// The row of a key, to be changed, if it is in the slot where table() expects it; otherwise nullptr.
+  /// The row of a key, to be changed, if it is near the slot where table() expects it; otherwise nullptr.
   template <class IsKey>
-  std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
+  std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
     return table_.change_expected(slot, hash, is_key);
   }
 

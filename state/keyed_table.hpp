@@ -124,9 +124,9 @@ class keyed_table {
   std::uint64_t layout() const noexcept { return layout_; }
 
   /// The row of a key with this hash that is_key() is true of, to be changed, if it is in the slot where it was
-  /// expected, or in one right behind; otherwise nullptr.
+  /// expected, or in one of a few behind it; otherwise nullptr.
   template <class IsKey>
-  std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) noexcept {
+  std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
     constexpr int most_probes = 16;
     const std::uint32_t tag = tag_of(hash);
     for (int probe = 0;; slot = slot_behind(slot, segment_of(hash))) {

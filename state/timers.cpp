@@ -125,9 +125,9 @@ void keyed_timers::pop(time_domain domain) {
   all.pop_back();
 }
 
-bool keyed_timers::is_stale() const noexcept {
+bool keyed_timers::is_stale(std::size_t rows) const noexcept {
   constexpr std::size_t few = 1024;
-  return heaps_[0].size() + heaps_[1].size() > 2 * size_ + few;
+  return heaps_[0].size() + heaps_[1].size() > 2 * size_ + rows / 4 + few;
 }
 
 void keyed_timers::clear() {

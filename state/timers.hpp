@@ -104,8 +104,8 @@ class keyed_timers {
   void pop(time_domain domain);
 
   /// Whether so much of the heaps means nothing that they should be built anew: clear(), and add() for
-  /// every key.
-  bool is_stale() const noexcept;
+  /// each of about `rows` keys.
+  bool is_stale(std::size_t rows = 0) const noexcept;
   void clear();
   void add(std::uint64_t hash, const std::byte* row);
 

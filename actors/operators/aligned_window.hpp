@@ -45,7 +45,8 @@ struct window_row {
 ///
 /// The rows are keyed state. Beside them each slice has a list of the hashes of its rows, so that a window
 /// finds them without timers, and for sliding windows each key has a slice_stack, so that the next window costs
-/// a few merges and not one for each of its slices. Both are built anew from the rows after a restore. What has
+/// a few merges and not one for each of its slices; that takes about as much memory again as the rows. With state
+/// on disk there is a total for each key while a window comes out, and nothing else. Lists and stacks are built anew from the rows after a restore. What has
 /// come out follows from the watermark.
 ///
 /// Sliding windows need a fold that merges.
@@ -133,6 +134,11 @@ class aligned_window_operator final
     return windows_.last_start(slice_start) + windows_.size();
   }
 
+  /// Modulo 2^64: any two times may be given.
+  static std::uint64_t distance(std::int64_t from, std::int64_t to) noexcept {
+    return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+  }
+
   /// Finds where the records from `first` to before `last` go, and begins to load their rows into the cache.
   void find_places(const event_time* times, const std::uint64_t* hashes, std::uint32_t first, std::uint32_t last) {
     const typename table_type::expectations expected(state_->table());
@@ -146,8 +152,8 @@ class aligned_window_operator final
     for (std::uint32_t i = first; i < last; ++i, ++to) {
       const std::int64_t time = times[i].time_since_epoch().count();
       // Which of the two it is follows no pattern: no branch.
-      bool is_second = static_cast<std::uint64_t>(time - recent[1].start) < size;
-      if (!is_second && static_cast<std::uint64_t>(time - recent[0].start) >= size) [[unlikely]] {
+      bool is_second = distance(recent[1].start, time) < size;
+      if (!is_second && distance(recent[0].start, time) >= size) [[unlikely]] {
         is_second = recent[1].start < recent[0].start;
         recent[is_second] = find_recent(time);
       }
@@ -160,7 +166,8 @@ class aligned_window_operator final
   }
 
   [[gnu::noinline]] recent_slice find_recent(std::int64_t time) {
-    this->check_event_time(event_time{std::chrono::milliseconds{time}});
+    if (!is_event_time(event_time{std::chrono::milliseconds{time}}))
+      return {time, 0, nullptr, false}; // add() will say so
     const std::int64_t start = windows_.floor(time, slice_size_);
     slice* const into = is_over(last_end(start), watermark_ms()) ? nullptr : &slice_at(start);
     return {start, hash_in_window(0, start), into, into && !into->is_out};
@@ -186,6 +193,7 @@ class aligned_window_operator final
   /// A record that is the first of its row, or late, or whose row is elsewhere.
   [[gnu::noinline]] void add(In& in, event_time time, std::uint32_t index) {
     const destination to = places_[index];
+    this->check_event_time(time);
     if (!to.into) {
       this->emit_late_record(std::move(in), time);
       return;
@@ -210,32 +218,30 @@ class aligned_window_operator final
     const key_type key = key_of_(in);
     const std::int64_t newest = windows_.last_start(time);
     std::int64_t start = newest - (windows_.size() - 1 - (time - newest)) / windows_.slide() * windows_.slide();
-    for (; start <= newest; start += windows_.slide()) {
+    while (is_over(start + windows_.size(), watermark_ms()))
+      start += windows_.slide();
+    // Each slice is read once, however many windows it is in.
+    slice_stack<Fold> stack;
+    auto next = slices_.lower_bound(start);
+    for (; start <= newest && start + windows_.size() <= watermark_ms(); start += windows_.slide()) {
       const std::int64_t end = start + windows_.size();
-      if (end > watermark_ms() || is_over(end, watermark_ms()))
-        continue;
-      row_type whole;
-      for (std::int64_t at = start; at < end; at += slice_size_)
-        if (slices_.contains(at))
-          merge_row(whole, hash_in_window(hash, at), {key, at});
-      emit(key, hash, end, whole.content, pane_timing::late);
+      for (; next != slices_.end() && next->first < end; ++next)
+        read_slice(stack, key, hash, next->first);
+      stack.drop_before(fold_, start);
+      emit(key, hash, end, stack.total(fold_), pane_timing::late);
     }
   }
 
-  void merge_row(row_type& into, std::uint64_t hash, const row_key& key) {
-    const auto [place, created] = state_->find_or_create(hash, key);
-    const row_type& row = row_at(place);
-    if (row.has_content)
-      merge(into, row);
+  void read_slice(slice_stack<Fold>& into, const key_type& key, std::uint64_t hash, std::int64_t start) {
+    const row_key of{key, start};
+    const std::uint64_t row_hash = hash_in_window(hash, start);
+    if (!state_->is_on_disk() && !state_->table().find(row_hash, of))
+      return;
+    const auto [place, created] = state_->find_or_create(row_hash, of);
+    if (const row_type& row = row_at(place); row.has_content)
+      into.push(fold_, start, row.content);
     else if (created)
-      state_->erase(hash, key, true);
-  }
-
-  void merge(row_type& into, const row_type& from) {
-    if (!into.has_content)
-      into = from;
-    else if constexpr (Fold::merges)
-      fold_.merge(into.content, from.content);
+      state_->erase(row_hash, of, true);
   }
 
   void emit(const key_type& key, std::uint64_t hash, std::int64_t end, const content_type& content,
@@ -318,6 +324,7 @@ class aligned_window_operator final
       }
       next_row_ = 0;
       ++next_slice_;
+      collided_.clear();
     }
     if (!windows_.is_tumbling())
       stacked_until_ = end_;
@@ -327,15 +334,26 @@ class aligned_window_operator final
 
   void collect_row(std::uint64_t hash, std::int64_t start) {
     found_.clear();
+    int keys = 0;
     state_->for_each_of(hash, [&](const row_key& key, std::byte* place) {
-      if (key.start == start && row_at(place).has_content && hash_of(key) == hash)
+      if (key.start != start || hash_of(key) != hash)
+        return;
+      ++keys;
+      if (row_at(place).has_content)
         found_.push_back({key.key, &row_at(place)});
     });
+    if (keys > 1) [[unlikely]] { // each of them is in the list, and the first time brought all
+      if (std::find(collided_.begin(), collided_.end(), hash) != collided_.end())
+        return;
+      collided_.push_back(hash);
+    }
     for (const auto& [key, row] : found_) {
       const std::uint64_t key_hash = hash ^ hash_in_window(0, start);
       if (windows_.is_tumbling())
         emit(key_type(key), key_hash, end_, row->content, pane_timing::on_time);
-      else if constexpr (Fold::merges)
+      else if (state_->is_on_disk())
+        stack_of(key_hash, key).push_total(fold_, start, row->content);
+      else
         stack_of(key_hash, key).push(fold_, start, row->content);
     }
   }
@@ -354,9 +372,8 @@ class aligned_window_operator final
   }
 
   void add_to_stack(std::uint64_t hash, const key_type& key, std::int64_t start, const In& in) {
-    if constexpr (Fold::merges)
-      if (start + windows_.size() > out_until_) // otherwise no window with it is to come
-        stack_of(hash, key).add(fold_, start, in);
+    if (start + windows_.size() > out_until_) // otherwise no window with it is to come
+      stack_of(hash, key).add(fold_, start, in);
   }
 
   void emit_collected(std::uint32_t& budget) {
@@ -380,25 +397,23 @@ class aligned_window_operator final
   }
 
   /// Lets the window of the keys with this hash come out. Returns whether any key has slices left.
-  bool emit_stacks([[maybe_unused]] std::uint64_t hash) {
+  bool emit_stacks(std::uint64_t hash) {
     bool any = false;
-    if constexpr (Fold::merges) {
-      emptied_.clear();
-      stacks_->for_each_of(hash, [&](const key_type& key, std::byte* place) {
-        if (hash_of(key) != hash)
-          return;
-        slice_stack<Fold>& stack = stack_at(place);
-        stack.drop_before(fold_, end_ - windows_.size());
-        if (stack.is_empty()) {
-          emptied_.push_back(key);
-        } else {
-          any = true;
-          emit(key, hash, end_, stack.total(fold_), pane_timing::on_time);
-        }
-      });
-      for (const key_type& key : emptied_)
-        stacks_->erase(hash, key);
-    }
+    emptied_.clear();
+    stacks_->for_each_of(hash, [&](const key_type& key, std::byte* place) {
+      if (hash_of(key) != hash)
+        return;
+      slice_stack<Fold>& stack = stack_at(place);
+      stack.drop_before(fold_, end_ - windows_.size());
+      if (stack.is_empty()) {
+        emptied_.push_back(key);
+      } else {
+        any = true;
+        emit(key, hash, end_, stack.total(fold_), pane_timing::on_time);
+      }
+    });
+    for (const key_type& key : emptied_)
+      stacks_->erase(hash, key);
     return any;
   }
 
@@ -444,7 +459,7 @@ class aligned_window_operator final
   }
 
   void on_open(const restored_state& restored) override {
-    this->open_state(restored, "window");
+    this->open_state(restored, "windows of " + windows_.text());
     stacks_ = std::make_unique<stacks_type>(state_->table().range(), state_->table().groups());
     state_->for_each_row([&](const row_key& key, const std::byte*) {
       slice_at(key.start).rows.push_back(hash_of(key));
@@ -480,6 +495,7 @@ class aligned_window_operator final
     row_type* row;
   };
   std::vector<found_row> found_;
+  std::vector<std::uint64_t> collided_; // hashes that several keys of the slice have
   std::vector<row_key> erased_;
 };
 

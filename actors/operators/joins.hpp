@@ -174,8 +174,10 @@ class interval_join {
   }
 
   void open(state_registry& states) {
-    first_ = states.list<waiting_record<First>>("first");
-    second_ = states.list<waiting_record<Second>>("second");
+    // What is kept for another interval would not be found in this one's rows.
+    const std::string within = " within " + std::to_string(lower_) + " to " + std::to_string(upper_) + " ms";
+    first_ = states.list<waiting_record<First>>("first" + within);
+    second_ = states.list<waiting_record<Second>>("second" + within);
   }
 
   bool add_first(const First& in, std::int64_t time, join_rows<Key>& rows, emitter<output>& out) {
@@ -264,8 +266,8 @@ class window_cogroup {
   window_cogroup(aligned_windows windows, F group) : windows_(windows), group_(std::move(group)) {}
 
   void open(state_registry& states) {
-    first_ = states.list<First>("first");
-    second_ = states.list<Second>("second");
+    first_ = states.list<First>("first of windows of " + windows_.text());
+    second_ = states.list<Second>("second of windows of " + windows_.text());
   }
 
   bool add_first(const First& in, std::int64_t time, join_rows<Key>& rows, emitter<output>&) {

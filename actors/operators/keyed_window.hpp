@@ -75,7 +75,7 @@ class keyed_window_operator : public operator_base, public collector<In> {
     out.value = fold_.value(key, content);
   }
 
-  void open_state(const restored_state& restored, const char* kind) {
+  void open_state(const restored_state& restored, const std::string& kind) {
     state_ = std::make_unique<state_type>(keyed_setup(context()), static_rows<row_type>(kind));
     state_->restore(restored);
   }

@@ -8,7 +8,7 @@
 namespace weir {
 
 /// The newest slices of time of one key, and all of them put together: what a sliding window holds. `Fold` says
-/// how, see keyed_fold.hpp; it must merge.
+/// how, see keyed_fold.hpp; without a merge there may be one slice at a time.
 ///
 /// The older slices are kept each with all that come behind them, the others as they are and together. When there
 /// is nothing left of the older ones the others become so. (Two stacks: Tangwongsan, Hirzel, Schneider, "Low-latency
@@ -27,8 +27,18 @@ class slice_stack {
     if (newer_.empty())
       newer_total_ = content;
     else
-      fold.merge(newer_total_, content);
+      merge(fold, newer_total_, content);
     newer_.push_back({start, content});
+  }
+
+  /// The same where all that is wanted is total(), once: keeps no slices.
+  void push_total(Fold& fold, std::int64_t start, const content_type& content) {
+    if (newer_.empty()) {
+      newer_.push_back({start, {}});
+      newer_total_ = content;
+    } else {
+      merge(fold, newer_total_, content);
+    }
   }
 
   /// Adds a record to a slice, whether that is here or not.
@@ -68,7 +78,7 @@ class slice_stack {
     for (; !newer_.empty() && newer_.back().start >= start; newer_.pop_back()) {
       slice& next = newer_.back();
       if (!older_.empty())
-        fold.merge(next.content, older_.back().content);
+        merge(fold, next.content, older_.back().content);
       older_.push_back(std::move(next));
     }
     newer_.clear();
@@ -80,11 +90,17 @@ class slice_stack {
       return newer_total_;
     content_type whole = older_.back().content;
     if (!newer_.empty())
-      fold.merge(whole, newer_total_);
+      merge(fold, whole, newer_total_);
     return whole;
   }
 
  private:
+  static void merge([[maybe_unused]] Fold& fold, [[maybe_unused]] content_type& into,
+                    [[maybe_unused]] const content_type& from) {
+    if constexpr (Fold::merges)
+      fold.merge(into, from);
+  }
+
   struct slice {
     std::int64_t start;
     content_type content;

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -436,7 +437,10 @@ class triggered_window_operator final : public operator_base, public collector<I
 
   void on_open(const restored_state& restored) override {
     rows_.open(context(), restored, true, [&](state_registry& states) {
-      open_ = states.value<row_type>("windows");
+      std::string name = "windows";
+      if constexpr (is_aligned)
+        name += " of " + windows_.text(); // what is kept of others would not fit
+      open_ = states.value<row_type>(std::move(name));
       if constexpr (collects)
         records_ = states.list<In>("records");
     });

@@ -21,6 +21,21 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// All have the same hash.
+struct colliding {
+  std::uint64_t n = 0;
+  bool operator==(const colliding&) const = default;
+};
+
+} // namespace
+
+template <>
+struct std::hash<colliding> {
+  std::size_t operator()(const colliding&) const { return 7; }
+};
+
+namespace {
+
 struct click {
   std::string user;
   std::int64_t time = 0;
@@ -224,4 +239,51 @@ TEST_CASE("windows of many keys come out a part at a time, each key once") {
       CHECK(sums[20] == 2 * users);
     }
   }
+}
+
+TEST_CASE("keys with the same hash have windows of their own, which come out once, on every backend, across restarts") {
+  const auto key_of = [](const colliding& in) { return in; };
+  using op = aligned_window_operator<colliding, decltype(key_of), count_fold>;
+  using counted_pane = windowed<colliding, std::uint64_t>;
+  for (const state_backend backend : {state_backend::memory, state_backend::directory, state_backend::lmdb})
+    for (const bool restarts : {false, true})
+      for (const aligned_windows& windows : {tumbling(20ms), sliding(20ms, 10ms)}) {
+        stateful_run<colliding, counted_pane> run(
+            [=] { return std::make_unique<op>(key_of, count_fold{}, windows, 0ms); }, std::make_shared<manual_clock>());
+        run.start(backend, 1);
+        for (const std::int64_t time : {1, 11})
+          for (const std::uint64_t n : {1, 2, 2, 3, 3, 3})
+            run.send(hash_of(colliding{n}), {n}, 0, at(time));
+        if (restarts) {
+          run.checkpoint();
+          run.start(backend, 1);
+        }
+        std::map<std::pair<event_time, std::uint64_t>, std::uint64_t> found;
+        for (const counted_pane& one : run.watermark(last_watermark))
+          CHECK(found.try_emplace({one.window.start, one.key.n}, one.value).second);
+        std::map<std::pair<event_time, std::uint64_t>, std::uint64_t> expected;
+        for (const std::uint64_t n : {1, 2, 3}) {
+          expected[{at(0), n}] = 2 * n;
+          if (!windows.is_tumbling())
+            expected[{at(-10), n}] = expected[{at(10), n}] = n;
+        }
+        CHECK(found == expected);
+        run.checkpoint(true);
+        CHECK(run.bytes() == 0);
+      }
+}
+
+TEST_CASE("state of other windows is refused, not taken for that of these") {
+  auto size = std::make_shared<std::chrono::milliseconds>(10ms);
+  using op = aligned_window_operator<click, decltype(&user_of), aggregate_fold<sum>>;
+  window_run run([=] { return std::make_unique<op>(&user_of, aggregate_fold<sum>{}, tumbling(*size), 0ms); },
+                 std::make_shared<manual_clock>());
+  run.start(state_backend::memory, 1);
+  give(run, {"key", 1, 1});
+  run.checkpoint();
+  *size = 20ms;
+  CHECK_THROWS_WITH_AS(run.start(state_backend::memory, 1), doctest::Contains("10 ms every 10 ms"), std::exception);
+  *size = 10ms;
+  run.start(state_backend::memory, 1);
+  CHECK(run.watermark(last_watermark) == std::vector<pane>{pane_of("key", 0, 10, 1)});
 }
