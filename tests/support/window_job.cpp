@@ -106,6 +106,13 @@ struct stamp {
   }
 };
 
+// A sanitizer makes these jobs ten times slower, and what it looks for is in any of them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint32_t part_of_modes = 5, pausing_jobs = 2;
+#else
+constexpr std::uint32_t part_of_modes = 1, pausing_jobs = 6;
+#endif
+
 std::uint64_t rounds() {
   const char* wanted = std::getenv("WEIR_WINDOW_ROUNDS");
   return wanted ? std::strtoull(wanted, nullptr, 10) : 1;
@@ -204,6 +211,8 @@ void windows_agree_with_their_definitions(add_windows add) {
   window_tally tally;
   for (std::uint64_t round = 0; round < rounds(); ++round)
     in_every_mode([&](const job_mode& mode) {
+      if (mode.seed % part_of_modes != 0)
+        return;
       const std::uint64_t seed = round * 1000 + mode.seed;
       CAPTURE(seed);
       window_input input(seed);
@@ -254,7 +263,7 @@ watched_windows run(std::uint64_t seed, bool is_repeatable, const job_mode& mode
 
 void windows_do_not_depend_on_pauses(add_windows add) {
   for (std::uint64_t round = 0; round < rounds(); ++round)
-    for (std::uint32_t n = 1; n <= 6; ++n)
+    for (std::uint32_t n = 1; n <= pausing_jobs; ++n)
       for (const bool is_repeatable : {false, true}) {
         const std::uint64_t seed = round * 1000 + n;
         CAPTURE(seed);
