@@ -89,13 +89,11 @@ class process_state {
   bool wake(P& how, keyed_context<Key>& told, emitter<Out>& out, event_time now) {
     return fire(how, told, out, time_domain::processing, now);
   }
-  std::optional<event_time> next_wakeup() const {
-    const auto* next = rows_.timers() ? rows_.timers()->next(time_domain::processing) : nullptr;
-    return next ? std::optional(next->time) : std::nullopt;
-  }
+  std::optional<event_time> next_wakeup() const { return rows_.next_wakeup(); }
 
-  /// Calls call(record) for each record of a batch, with the states bound to its key, and with key and event time in `told`. `for_each` is the operator's own way of going over
-  /// the records: it calls what it is given with each and its index.
+  /// Calls call(record) for each record of a batch, with the states bound to its key, and with key and event
+  /// time in `told`. `for_each` is the operator's own way of going over the records: it calls what it is given
+  /// with each and its index.
   template <class In, class KeyOf, class Context, class ForEach, class Call>
   void process(batch<In>& records, const KeyOf& key_of, Context& told, ForEach&& for_each, Call&& call) {
     const event_time* times = records.times();

@@ -48,7 +48,6 @@ class keyed_rows {
 
   /// nullptr where there are none.
   keyed_timers* timers() { return timers_ ? &*timers_ : nullptr; }
-  const keyed_timers* timers() const { return timers_ ? &*timers_ : nullptr; }
 
   void begin() { cursor_.at = state_->time_of_changes(context_->now_ms()); }
 
@@ -105,6 +104,12 @@ class keyed_rows {
     }
     end();
     return is_done;
+  }
+
+  /// When the next timer in processing time is due.
+  std::optional<event_time> next_wakeup() const {
+    const auto* next = timers_ ? timers_->next(time_domain::processing) : nullptr;
+    return next ? std::optional(next->time) : std::nullopt;
   }
 
   void prefetch(const std::uint64_t* hashes, std::uint32_t i, std::uint32_t size) const {

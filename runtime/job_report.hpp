@@ -32,7 +32,8 @@ struct job_report {
   std::uint64_t checkpoint_bytes = 0; ///< of the last one
 
   /// In the order of their declaration. They are those of the last checkpoint: every record is in them once,
-  /// however often the job was restarted (in the mode at-least-once: at least once). Those of a failed job say how far its last attempt came.
+  /// however often the job was restarted (in the mode at-least-once: at least once). Those of a failed job say
+  /// how far its last attempt came.
   std::vector<operator_report> operators;
 };
 

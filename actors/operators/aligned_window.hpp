@@ -46,15 +46,13 @@ struct window_row {
 /// The rows are keyed state. Beside them each slice has a list of the hashes of its rows, so that a window
 /// finds them without timers, and for sliding windows each key has a slice_stack, so that the next window costs
 /// a few merges and not one for each of its slices; that takes about as much memory again as the rows. With state
-/// on disk there is a total for each key while a window comes out, and nothing else. Lists and stacks are built anew from the rows after a restore. What has
-/// come out follows from the watermark.
+/// on disk there is a total for each key while a window comes out, and nothing else. Lists and stacks are built
+/// anew from the rows after a restore. What has come out follows from the watermark.
 ///
 /// Sliding windows need a fold that merges.
 template <record In, class KeyOf, class Fold>
-class aligned_window_operator final
-    : public keyed_window_operator<In, KeyOf, Fold, window_key<key_of_t<KeyOf, In>>, window_row<typename Fold::row>> {
-  using base =
-      keyed_window_operator<In, KeyOf, Fold, window_key<key_of_t<KeyOf, In>>, window_row<typename Fold::row>>;
+class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fold> {
+  using base = keyed_window_operator<In, KeyOf, Fold>;
 
  public:
   using typename base::content_type;
@@ -62,11 +60,12 @@ class aligned_window_operator final
 
   aligned_window_operator(KeyOf key_of, Fold fold, aligned_windows windows,
                           std::chrono::milliseconds lateness)
-      : base(std::move(key_of), std::move(fold), lateness), windows_(windows),
-        slice_size_(std::gcd(windows.size(), windows.slide())) {}
+      : base(std::move(key_of), std::move(fold)), windows_(windows),
+        lateness_(std::min(lateness, longest_time).count()), slice_size_(std::gcd(windows.size(), windows.slide())) {}
 
   void receive(batch<In>& records) override {
-    const event_time* const times = this->begin_batch(records);
+    const event_time* const times = this->begin_batch(records, true);
+    out_.set_timed(true);
     const std::uint64_t* const hashes = records.hashes();
     const std::uint32_t size = records.size();
     this->for_each_record(records, [&](In& in, std::uint32_t i) {
@@ -91,18 +90,13 @@ class aligned_window_operator final
  private:
   using base::fold_;
   using base::hash_of_all;
-  using base::is_over;
   using base::key_of_;
-  using base::lateness_;
   using base::out_;
-  using base::row_at;
-  using base::rows_per_step;
-  using base::state_;
-  using base::watermark_ms;
 
-  using typename base::row_type;
   using row_key = window_key<key_type>;
-  using table_type = typename base::state_type::table_type;
+  using row_type = window_row<content_type>;
+  using state_type = keyed_state<row_key, static_rows<row_type>>;
+  using table_type = typename state_type::table_type;
   using stacks_type = keyed_table<key_type, static_rows<slice_stack<Fold>>>;
 
   struct slice {
@@ -110,6 +104,17 @@ class aligned_window_operator final
     std::vector<std::uint64_t> rows; ///< hashes in this slice
     bool is_out = false;             ///< a window with it has come out
   };
+
+  static constexpr std::uint32_t rows_per_step = 1024;
+
+  static row_type& row_at(std::byte* place) { return *std::launder(reinterpret_cast<row_type*>(place)); }
+
+  std::int64_t watermark_ms() const { return this->watermark().time_since_epoch().count(); }
+
+  /// Whether nothing is kept any more of what ends then.
+  bool is_over(std::int64_t end, std::int64_t watermark) const noexcept {
+    return watermark != no_watermark.time_since_epoch().count() && end <= watermark - lateness_;
+  }
 
   /// How many records are looked at before the first of them is added.
   static constexpr std::uint32_t records_ahead = 64;
@@ -256,7 +261,10 @@ class aligned_window_operator final
         slice_at(at).rows.push_back(row_hash);
       index = row.panes++;
     }
-    this->emit_pane(key, end - windows_.size(), end, {timing, index}, content);
+    const time_window window{event_time{std::chrono::milliseconds{end - windows_.size()}},
+                             event_time{std::chrono::milliseconds{end}}};
+    out_.set_time(window.last());
+    this->begin_pane(key, window, {timing, index}).value = fold_.value(key, content);
   }
 
   // A step of what a watermark brings: windows come out one after the other, in the order of their ends.
@@ -459,7 +467,9 @@ class aligned_window_operator final
   }
 
   void on_open(const restored_state& restored) override {
-    this->open_state(restored, "windows of " + windows_.text());
+    state_ = std::make_unique<state_type>(keyed_setup(this->context()),
+                                          static_rows<row_type>("windows of " + windows_.text()));
+    state_->restore(restored);
     stacks_ = std::make_unique<stacks_type>(state_->table().range(), state_->table().groups());
     state_->for_each_row([&](const row_key& key, const std::byte*) {
       slice_at(key.start).rows.push_back(hash_of(key));
@@ -467,8 +477,15 @@ class aligned_window_operator final
     out_until_ = watermark_ms();
   }
 
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    if (this->context().is_stored)
+      state_->write(made, order, 0); // nothing here has a time to live
+  }
+
   aligned_windows windows_;
+  std::int64_t lateness_;
   std::int64_t slice_size_;
+  std::unique_ptr<state_type> state_;
   std::map<std::int64_t, slice> slices_; // by start
   std::array<recent_slice, 2> recent_;   // of a batch
   std::array<destination, records_ahead> places_; // of the next records

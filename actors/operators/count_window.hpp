@@ -11,7 +11,7 @@
 
 #include <cereal/types/vector.hpp>
 
-#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/actors/operators/keyed_window.hpp>
 #include <weir/actors/operators/open_window.hpp>
 #include <weir/actors/operators/process.hpp>
 #include <weir/actors/trigger.hpp>
@@ -58,8 +58,7 @@ template <record In, class Key, class Fold>
 class count_window_function {
  public:
   using content_type = typename Fold::row;
-  using value_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().value(
-      std::declval<const Key&>(), std::declval<const content_type&>()))>;
+  using value_type = window_value_t<Fold, Key>;
   using output = windowed<Key, value_type>;
 
   count_window_function(count_windows windows, Fold fold)

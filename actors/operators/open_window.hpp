@@ -62,8 +62,8 @@ struct open_window {
   }
 };
 
-/// A row of windows, and its timers: they come no later than anything is due in any of the windows. `Windows` holds one window, or the sessions of a key in the
-/// order of their times.
+/// A row of windows, and its timers: they come no later than anything is due in any of the windows. `Windows` holds
+/// one window, or the sessions of a key in the order of their times.
 template <class Windows>
 struct open_windows {
   static constexpr event_time unset = no_watermark;

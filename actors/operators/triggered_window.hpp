@@ -17,7 +17,7 @@
 
 #include <weir/actors/keyed_rows.hpp>
 #include <weir/actors/operator.hpp>
-#include <weir/actors/operators/keyed_fold.hpp>
+#include <weir/actors/operators/keyed_window.hpp>
 #include <weir/actors/operators/open_window.hpp>
 #include <weir/actors/trigger.hpp>
 #include <weir/actors/window.hpp>
@@ -40,29 +40,23 @@ namespace weir {
 /// Cost: that of the windows that a record is in; of sessions, moving those of its key behind it when one begins or
 ///       two become one. A timer looks at all sessions of its key.
 template <record In, class KeyOf, class Windows, class Fold, trigger<In> Trigger>
-class triggered_window_operator final : public operator_base, public collector<In> {
+class triggered_window_operator final : public keyed_window_operator<In, KeyOf, Fold> {
+  using base = keyed_window_operator<In, KeyOf, Fold>;
+
  public:
-  using key_type = key_of_t<KeyOf, In>;
-  using content_type = typename Fold::row;
-  using value_type = std::remove_cvref_t<decltype(std::declval<const Fold&>().value(
-      std::declval<const key_type&>(), std::declval<const content_type&>()))>;
-  using output_type = windowed<key_type, value_type>;
+  using typename base::content_type;
+  using typename base::key_type;
+  using typename base::output_type;
 
   triggered_window_operator(KeyOf key_of, Fold fold, Windows windows, firing_rules<Trigger> rules)
-      : key_of_(std::move(key_of)), fold_(std::move(fold)), windows_(std::move(windows)), rules_(std::move(rules)) {
+      : base(std::move(key_of), std::move(fold)), windows_(std::move(windows)), rules_(std::move(rules)) {
     rules_.lateness = std::min(rules_.lateness, longest_time);
     if constexpr (is_aligned)
       slice_ = std::chrono::milliseconds{std::gcd(windows_.size(), windows_.slide())};
   }
 
-  collector_base& input(std::size_t) override { return *this; }
-  std::vector<output_port*> outputs() override { return {&out_, &late_}; }
-
   void receive(batch<In>& records) override {
-    const event_time* const times = records.times();
-    if (!times && !records.is_empty() && !is_global && !rules_.in_processing_time)
-      throw std::runtime_error("a record without an event time: put assign_times before the windows");
-    late_.set_timed(times != nullptr);
+    const event_time* const times = this->begin_batch(records, !is_global && !rules_.in_processing_time);
     const std::uint64_t* const hashes = records.hashes();
     trigger_moment at = moment();
     rows_.begin();
@@ -72,17 +66,23 @@ class triggered_window_operator final : public operator_base, public collector<I
         this->check_event_time(times[i]);
       at.time = times && !rules_.in_processing_time ? times[i] : at.now;
       if (!add(in, key_of_(std::as_const(in)), hashes ? hashes[i] : hash_of_all, at)) [[unlikely]]
-        this->emit_late_record(late_, std::move(in), latest_);
+        this->emit_late_record(std::move(in), latest_);
     });
     rows_.end();
   }
 
   std::optional<event_time> next_wakeup() const override {
-    const auto* next = rows_.timers()->next(time_domain::processing);
-    return next ? std::optional(next->time) : std::nullopt;
+    return rows_.next_wakeup();
   }
 
  private:
+  using base::context;
+  using base::fold_;
+  using base::hash_of_all;
+  using base::key_of_;
+  using base::out_;
+  using base::watermark;
+
   static constexpr bool is_global = std::is_same_v<Windows, global_windows>;
   static constexpr bool is_aligned = std::is_same_v<Windows, aligned_windows>;
   static constexpr bool merges = !is_global && !is_aligned;
@@ -94,9 +94,6 @@ class triggered_window_operator final : public operator_base, public collector<I
 
   /// The row of a key's sessions; the parts of their records begin at 0.
   static constexpr std::int64_t sessions_row = std::numeric_limits<std::int64_t>::min();
-
-  /// Of all records of a stream that did not come over a keyed exchange.
-  const std::uint64_t hash_of_all = hash_of(no_key::everything);
 
   static event_time to_time(std::int64_t ms) { return event_time{std::chrono::milliseconds{ms}}; }
   static std::int64_t to_ms(event_time time) { return time.time_since_epoch().count(); }
@@ -257,8 +254,7 @@ class triggered_window_operator final : public operator_base, public collector<I
     }
     due_times next;
     note_next(one, at, next);
-    bring_forward(row.event_timer, next.event, time_domain::event);
-    bring_forward(row.processing_timer, next.processing, time_domain::processing);
+    bring_forward(row, next);
   }
 
   /// Does what is due of a row's windows, removes those that are over, and sets the timers for the others.
@@ -291,8 +287,7 @@ class triggered_window_operator final : public operator_base, public collector<I
       at.window = one.window;
       note_next(one, at, next);
     }
-    bring_forward(row.event_timer, next.event, time_domain::event);
-    bring_forward(row.processing_timer, next.processing, time_domain::processing);
+    bring_forward(row, next);
   }
 
   /// A global window that a trigger has emptied and that starts anew: the key may never come again.
@@ -358,11 +353,7 @@ class triggered_window_operator final : public operator_base, public collector<I
     const bool has_end = !is_global && !rules_.in_processing_time;
     out_.set_timed(has_end || one.latest != no_watermark);
     out_.set_time(has_end ? one.window.last() : std::max(one.latest, watermark()));
-    output_type& out = out_.append();
-    out.key = key;
-    out.window = one.window;
-    out.pane = pane;
-    return out;
+    return base::begin_pane(key, one.window, pane);
   }
 
   struct due_times {
@@ -387,6 +378,11 @@ class triggered_window_operator final : public operator_base, public collector<I
     }
     next.event = std::min(next.event, own.event);
     next.processing = std::min(next.processing, own.processing);
+  }
+
+  void bring_forward(row_type& row, const due_times& next) {
+    bring_forward(row.event_timer, next.event, time_domain::event);
+    bring_forward(row.processing_timer, next.processing, time_domain::processing);
   }
 
   /// Sets a timer, if there is none that is as early. Global windows wait for the end of the input, which is never.
@@ -418,10 +414,10 @@ class triggered_window_operator final : public operator_base, public collector<I
         return;
       if (domain == time_domain::processing)
         at.now = what.time;
-      if (!rules_.in_processing_time)
-        at.watermark = domain == time_domain::event ? what.time : at.watermark;
-      else
+      if (rules_.in_processing_time)
         at.watermark = domain == time_domain::event ? last_watermark : what.time;
+      else if (domain == time_domain::event)
+        at.watermark = what.time;
       row_type& row = open_.mutable_value();
       (domain == time_domain::event ? row.event_timer : row.processing_timer) = row_type::unset;
       settle(row, of, row_hash ^ hash_in_window(0, of.start), at);
@@ -495,7 +491,8 @@ class triggered_window_operator final : public operator_base, public collector<I
       use(std::int64_t{0}, n);
     else
       for (event_time at = due.one.window.start;
-           at < (only_own ? due.one.window.start + std::chrono::milliseconds{windows_.slide()} : due.one.window.end); at += slice_)
+           at < (only_own ? due.one.window.start + std::chrono::milliseconds{windows_.slide()} : due.one.window.end);
+           at += slice_)
         use(to_ms(at), n++);
   }
 
@@ -541,8 +538,6 @@ class triggered_window_operator final : public operator_base, public collector<I
     });
   }
 
-  KeyOf key_of_;
-  Fold fold_;
   Windows windows_;
   firing_rules<Trigger> rules_;
   std::chrono::milliseconds slice_{0}; // of aligned windows
@@ -551,8 +546,6 @@ class triggered_window_operator final : public operator_base, public collector<I
   list_state<In> records_;
   std::vector<due_window> due_;
   event_time latest_ = no_watermark; // event time of the current record
-  emitter<output_type> out_;
-  emitter<In> late_;
 };
 
 } // namespace weir
