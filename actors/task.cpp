@@ -47,6 +47,8 @@ void task::open() {
   for (std::size_t i = 0; i < operators_.size(); ++i) {
     chained_operator& one = blueprint_.operators[i];
     operators_[i]->open(one.context, one.restored);
+    if (i == 0 && one.restored.catch_up > one.restored.watermark)
+      advancing_ = one.restored.catch_up;
     one.restored = {};
   }
 }

@@ -119,7 +119,7 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
           share.from = contents->checkpoint.id;
       continue;
     }
-    states.push_back(redistribute(contents, node.uid, plan.parallelism[i]));
+    states.push_back(redistribute(contents, node.uid, plan.parallelism[i], node.is_keyed));
   }
   return states;
 }

@@ -20,7 +20,7 @@ struct job_report {
   enum class outcome : std::uint8_t {
     finished, ///< all input was processed and committed
     stopped,  ///< on request, after a last checkpoint
-    failed,   ///< given up; `failure` says why
+    failed,   ///< given up, or stopped after a failure; `failure` says why
   };
 
   outcome what = outcome::finished;

@@ -99,10 +99,11 @@ caf::behavior supervisor_actor::make_behavior() {
         tasks_[fact.task.value].counts = std::move(fact.counts);
         task_has_stopped(fact.task, "it ended without giving a reason");
       },
-      [this](const checkpoint_finished& fact) {
+      [this](checkpoint_finished& fact) {
         if (!is_current(fact.attempt))
           return;
         last_complete_ = fact.checkpoint.id;
+        last_counts_ = std::move(fact.counts);
         ++report_.checkpoints;
         report_.checkpoint_time += fact.took;
         report_.checkpoint_bytes = fact.checkpoint.bytes;
@@ -189,6 +190,10 @@ void supervisor_actor::spawn_tasks(epoch attempt,
   phase_ = phase::opening;
   failure_.clear();
   last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
+  last_counts_.clear();
+  if (contents)
+    for (const operator_snapshot& snapshot : contents->operators)
+      last_counts_[snapshot.uid] += snapshot.counts;
   deployment made = make_deployment(
       *job_.graph, job_.plan, job_.config,
       deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), random_run_name());
@@ -261,10 +266,7 @@ void supervisor_actor::request_stop() {
     log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
     tell(*this, coordinator_, take_last_checkpoint{attempt_, true});
     break;
-  case phase::delaying:
-    report_.what = job_report::outcome::stopped;
-    finish();
-    break;
+  case phase::delaying: restart_or_give_up(); break;
   case phase::opening:
   case phase::preparing:
   case phase::finishing:
@@ -370,8 +372,13 @@ void supervisor_actor::done() {
 
 std::vector<operator_report> supervisor_actor::operator_reports() const {
   std::vector<operator_report> all;
-  for (const operator_node& node : job_.graph->operators)
-    all.push_back({node.name, {}});
+  const bool has_failed = report_.what == job_report::outcome::failed;
+  for (const operator_node& node : job_.graph->operators) {
+    const auto found = last_counts_.find(node.uid);
+    all.push_back({node.name, has_failed || found == last_counts_.end() ? record_counts{} : found->second});
+  }
+  if (!has_failed)
+    return all;
   for (const planned_chain& chain : job_.plan.chains)
     for (std::uint32_t i = 0; i < chain.parallelism && chain.first_task + i < tasks_.size(); ++i) {
       const std::vector<record_counts>& counts = tasks_[chain.first_task + i].counts;

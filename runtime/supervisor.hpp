@@ -94,6 +94,7 @@ class supervisor_actor : public actor_base {
   phase phase_ = phase::preparing;
   epoch attempt_{};
   checkpoint_id last_complete_{};
+  counts_by_uid last_counts_; // in that checkpoint
   std::vector<running_task> tasks_;
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped

@@ -146,7 +146,11 @@ void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
 
 void checkpoint_coordinator_actor::carry_out(const complete_decision& decision) {
   const completed_checkpoint& checkpoint = stored_.at(decision.checkpoint);
-  const duration took = steady_now() - collected_.at(decision.checkpoint).started;
+  const collected& all = collected_.at(decision.checkpoint);
+  const duration took = steady_now() - all.started;
+  counts_by_uid counts;
+  for (const auto& snapshot : *all.operators)
+    counts[snapshot->uid] += snapshot->counts;
   log_debug("checkpoint complete",
             {{"checkpoint", to_string(decision.checkpoint)},
              {"bytes", checkpoint.bytes},
@@ -157,7 +161,7 @@ void checkpoint_coordinator_actor::carry_out(const complete_decision& decision) 
     unhandled_completions_ = static_cast<std::uint32_t>(tasks_.size());
   }
   tell_tasks(checkpoint_completed{attempt_, decision.checkpoint});
-  tell(*this, supervisor_, checkpoint_finished{attempt_, checkpoint, took});
+  tell(*this, supervisor_, checkpoint_finished{attempt_, checkpoint, took, std::move(counts)});
   collected_.erase(decision.checkpoint);
   stored_.erase(decision.checkpoint);
 }

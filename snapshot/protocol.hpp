@@ -91,7 +91,8 @@ struct take_last_checkpoint {
 struct checkpoint_finished {
   epoch attempt;
   completed_checkpoint checkpoint;
-  duration took; ///< from its trigger until it was durable
+  duration took;        ///< from its trigger until it was durable
+  counts_by_uid counts; ///< in it
 };
 
 /// A checkpoint was given up.

@@ -39,6 +39,21 @@ void give_key_groups(const stored_instances& stored, std::uint32_t groups,
   }
 }
 
+struct watermark_range {
+  event_time smallest = last_watermark;
+  event_time largest = no_watermark; // but for the last of all
+};
+
+watermark_range watermarks_of(const stored_instances& stored) {
+  watermark_range all;
+  for (const auto& snapshot : stored) {
+    all.smallest = std::min(all.smallest, snapshot->watermark);
+    if (snapshot->watermark != last_watermark)
+      all.largest = std::max(all.largest, snapshot->watermark);
+  }
+  return all;
+}
+
 /// Of a number that all instances made together.
 std::uint64_t even_share(std::uint64_t total, std::uint32_t instance, std::uint32_t parallelism) {
   return total / parallelism + (instance < total % parallelism ? 1 : 0);
@@ -83,7 +98,7 @@ void give_list_items(const stored_instances& stored, std::vector<restored_state>
 
 std::vector<restored_state>
 redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const std::string& uid,
-             std::uint32_t parallelism) {
+             std::uint32_t parallelism, bool is_keyed) {
   std::vector<restored_state> shares(parallelism);
   const stored_instances stored = instances_of(contents, uid);
   for (restored_state& share : shares)
@@ -94,11 +109,11 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
   const bool same_parallelism = stored.size() == parallelism;
   const auto drained = static_cast<std::size_t>(std::count_if(
       stored.begin(), stored.end(), [](const auto& snapshot) { return snapshot->drained; }));
-  const auto watermark = std::min_element(stored.begin(), stored.end(), [](const auto& a, const auto& b) {
-    return a->watermark < b->watermark;
-  });
+  const watermark_range watermarks = watermarks_of(stored);
   for (std::uint32_t i = 0; i < parallelism; ++i) {
-    shares[i].watermark = same_parallelism ? stored[i]->watermark : (*watermark)->watermark;
+    shares[i].watermark = same_parallelism ? stored[i]->watermark : watermarks.smallest;
+    if (is_keyed && !same_parallelism)
+      shares[i].catch_up = watermarks.largest;
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
   }
   give_counts(stored, shares);

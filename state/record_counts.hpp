@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 namespace weir {
 
@@ -20,5 +22,8 @@ struct record_counts {
     return *this;
   }
 };
+
+/// Of all instances of each operator, by its uid.
+using counts_by_uid = std::map<std::string, record_counts>;
 
 } // namespace weir

@@ -31,6 +31,7 @@ struct restored_state {
   bool drained = false;
   record_counts counts;
   event_time watermark = no_watermark;
+  event_time catch_up = no_watermark; ///< to be acted on before the first record, if it is later
   std::vector<restored_groups> keyed;
   std::map<std::string, restored_list> lists; ///< by the list state's name
 };

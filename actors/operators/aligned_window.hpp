@@ -249,6 +249,16 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
       state_->erase(row_hash, of, true);
   }
 
+  void emit_on_time(const key_type& key, std::uint64_t hash, const content_type& content) {
+    if (!group_out_until_.empty() && end_ <= group_out_until_[index_of_group(hash)]) [[unlikely]]
+      return;
+    emit(key, hash, end_, content, pane_timing::on_time);
+  }
+
+  std::uint32_t index_of_group(std::uint64_t hash) const {
+    return key_group_of(hash, this->context().key_groups).value - stacks_->range().first;
+  }
+
   void emit(const key_type& key, std::uint64_t hash, std::int64_t end, const content_type& content,
             pane_timing timing) {
     std::uint32_t index = 0;
@@ -281,6 +291,8 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
         emit_collected(budget);
     }
     const bool is_done = phase_ == phase::idle && budget != 0 && erase_over(watermark, budget);
+    if (is_done)
+      group_out_until_.clear(); // the first watermark after a restore is one of all groups
     state_->settle(0);
     return is_done;
   }
@@ -358,7 +370,7 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
     for (const auto& [key, row] : found_) {
       const std::uint64_t key_hash = hash ^ hash_in_window(0, start);
       if (windows_.is_tumbling())
-        emit(key_type(key), key_hash, end_, row->content, pane_timing::on_time);
+        emit_on_time(key_type(key), key_hash, row->content);
       else if (state_->is_on_disk())
         stack_of(key_hash, key).push_total(fold_, start, row->content);
       else
@@ -417,7 +429,7 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
         emptied_.push_back(key);
       } else {
         any = true;
-        emit(key, hash, end_, stack.total(fold_), pane_timing::on_time);
+        emit_on_time(key, hash, stack.total(fold_));
       }
     });
     for (const key_type& key : emptied_)
@@ -475,6 +487,19 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
       slice_at(key.start).rows.push_back(hash_of(key));
     });
     out_until_ = watermark_ms();
+    note_groups_ahead(restored);
+  }
+
+  /// What has come out of some key groups, where this instance gets them from others that were ahead.
+  void note_groups_ahead(const restored_state& restored) {
+    const key_group_range range = stacks_->range();
+    for (const restored_groups& part : restored.keyed) {
+      if (part.stored->watermark <= this->watermark())
+        continue;
+      group_out_until_.resize(range.last - range.first, out_until_);
+      for (const key_group_snapshot* group : part.groups)
+        group_out_until_[group->group.value - range.first] = part.stored->watermark.time_since_epoch().count();
+    }
   }
 
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
@@ -499,6 +524,7 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
   std::int64_t next_slice_ = 0; // of the window
   std::size_t next_row_ = 0;    // of the slice
   std::size_t next_stack_ = 0;  // in stacked_
+  std::vector<std::int64_t> group_out_until_; // of each key group, until they have caught up with each other
 
   // Sliding: what is in memory of each key's slices for the windows to come, built anew after a restore.
   static constexpr std::int64_t no_slices = std::numeric_limits<std::int64_t>::min();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -243,6 +244,39 @@ TEST_CASE("a job that is stopped goes on where it was, also at another paralleli
     CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
     check_sums(output);
   }
+}
+
+TEST_CASE("a job that is stopped while it waits to be restarted says that it has failed, and goes on the next time") {
+  const temporary_directory directory;
+  const auto output = std::make_shared<committed_records<sums>>();
+  const auto has_failed = std::make_shared<std::atomic<bool>>(false);
+  const auto failed = std::make_shared<std::promise<void>>();
+  topology job{"waiting"};
+  job.source("numbers", generate(number, records))
+      .map("fail once",
+           [=](std::uint64_t i) {
+             if (i == records / 2 && !has_failed->exchange(true)) {
+               failed->set_value();
+               throw std::runtime_error("once");
+             }
+             return i;
+           })
+      .key_by([](std::uint64_t i) { return i % keys; })
+      .aggregate("sum", summing{}, emit::at_end)
+      .sink("out", memory_sink<sums>{output});
+  job_config config = quiet_config(directory / "checkpoints");
+  config.restart.delay = 1h;
+  auto running = job::start(job, config);
+  REQUIRE(running.has_value());
+  failed->get_future().wait();
+  (*running)->stop(); // before, while or after the tasks are stopped
+  const job_report report = (*running)->wait();
+  CHECK(report.what == job_report::outcome::failed);
+  CHECK(says(report.failure, "stopped without a last checkpoint"));
+  CHECK(says(report.failure, "once"));
+  running->reset();
+  CHECK(run_with(job, config).what == job_report::outcome::finished);
+  check_sums(output);
 }
 
 TEST_CASE("a job that has finished does nothing when it is started again") {

@@ -46,8 +46,9 @@ class stateful_run {
   /// Nobody reads the outputs behind the first, from the next start on.
   void leave_side_outputs() { reads_late_ = false; }
 
-  /// Ends the instances, the store included, and starts them anew from the last checkpoint.
-  void start(state_backend backend, std::uint32_t parallelism) {
+  /// Ends the instances, the store included, and starts them anew from the last checkpoint. Returns what they
+  /// emit as they catch up with each other.
+  std::vector<Out> start(state_backend backend, std::uint32_t parallelism) {
     instances_.clear();
     store_.reset();
     backend_ = backend;
@@ -67,7 +68,7 @@ class stateful_run {
       if (!contents)
         FAIL(contents.failure().message);
       shares = redistribute(std::make_shared<const checkpoint_contents>(std::move(*contents)), "state",
-                            parallelism);
+                            parallelism, true);
     }
     for (std::uint32_t i = 0; i < parallelism; ++i) {
       auto made = std::make_unique<instance>();
@@ -92,6 +93,11 @@ class stateful_run {
       made->running->open(context, shares[i]);
       instances_.push_back(std::move(made));
     }
+    std::vector<Out> all;
+    for (std::uint32_t i = 0; i < parallelism; ++i)
+      if (shares[i].catch_up > shares[i].watermark)
+        take_from(*instances_[i], all, [&](operator_base& one) { one.receive_watermark(shares[i].catch_up); });
+    return all;
   }
 
   /// From the next start on.
@@ -141,6 +147,13 @@ class stateful_run {
     return from_all([time](operator_base& one) { one.receive_watermark(time); });
   }
 
+  /// A watermark for one instance.
+  std::vector<Out> watermark_for(std::uint32_t of, event_time time) {
+    std::vector<Out> all;
+    take_from(*instances_[of], all, [time](operator_base& one) { one.receive_watermark(time); });
+    return all;
+  }
+
   /// Does what is due in processing time.
   std::vector<Out> wake() {
     const event_time now = clock_->now();
@@ -172,24 +185,28 @@ class stateful_run {
   std::uint64_t bytes() const { return bytes_; } ///< of the last checkpoint
 
  private:
-  template <class Do>
-  std::vector<Out> from_all(Do&& what) {
-    std::vector<Out> all;
-    for (const auto& one : instances_) {
-      what(*one->running);
-      for (output_port* out : one->running->outputs())
-        out->flush();
-      for (Out& emitted : std::exchange(one->kept.all, {}))
-        all.push_back(std::move(emitted));
-    }
-    return all;
-  }
-
   struct instance {
     kept_records<Out> kept;
     kept_records<In> late[2];
     std::unique_ptr<operator_base> running;
   };
+
+  template <class Do>
+  static void take_from(instance& one, std::vector<Out>& all, Do&& what) {
+    what(*one.running);
+    for (output_port* out : one.running->outputs())
+      out->flush();
+    for (Out& emitted : std::exchange(one.kept.all, {}))
+      all.push_back(std::move(emitted));
+  }
+
+  template <class Do>
+  std::vector<Out> from_all(Do&& what) {
+    std::vector<Out> all;
+    for (const auto& one : instances_)
+      take_from(*one, all, what);
+    return all;
+  }
 
   temporary_directory directory_;
   make_operator make_;
