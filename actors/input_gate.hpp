@@ -43,7 +43,8 @@ struct barrier_complete {
 /// Every channel has ended.
 struct input_ended {};
 
-using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, partition_changed, barrier_complete, input_ended>;
+using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, partition_changed,
+                                barrier_complete, input_ended>;
 
 /// Turns the channels of one task into one sequence of events: what to process next, when to
 /// snapshot, how far event time has come.

@@ -60,9 +60,9 @@ struct source_turn {
 
 /// One running instance of one step of the topology.
 ///
-/// The task drives it: open once, batches into its inputs, flush after each, watermarks and points in
-/// processing time as they come, snapshot at each barrier, drain once after the last batch. Functions may throw; an exception fails the task, and
-/// the job goes on from its last checkpoint.
+/// The task drives it: open once, batches into its inputs, flush after each, watermarks and points in processing
+/// time as they come, snapshot at each barrier, drain once after the last batch. Functions may throw; an
+/// exception fails the task, and the job goes on from its last checkpoint.
 ///
 /// Thread safety: task thread only.
 class operator_base : public progress_receiver {

@@ -87,10 +87,10 @@ class task_environment : public channel_transport {
 /// One running instance of a chain of operators, without the actor around it: events in, calls of
 /// the environment out.
 ///
-/// It takes one batch, or one turn of the source, or one step of what follows from a watermark or is due
-/// in processing time, at a time, and none while an output channel is blocked. A marker leaves on every output after everything that came before it. When all input
-/// has ended the operators drain, one after the other; then the task answers checkpoints until the
-/// job ends.
+/// It takes one batch, or one turn of the source, or one step of what follows from a watermark or is due in
+/// processing time, at a time, and none while an output channel is blocked. A marker leaves on every output after
+/// everything that came before it. When all input has ended the operators drain, one after the other; then the
+/// task answers checkpoints until the job ends.
 ///
 /// Thread safety: task thread only.
 /// Errors:        what user code throws comes out as operator_error; the task is then of no more use

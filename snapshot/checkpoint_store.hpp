@@ -42,18 +42,18 @@ struct checkpoint_contents {
 /// Thread safety: one thread at a time.
 /// Errors:        in_use when another process owns the directory (the message names it), corrupt,
 ///                wrong_version and state_mismatch when the file is not what this program writes or
-///                not this job's, io and capacity when it cannot grow. After any error the checkpoints stored before are still there,
-///                and a later call works once its cause is gone.
+///                not this job's, io and capacity when it cannot grow. After any error the checkpoints
+///                stored before are still there, and a later call works once its cause is gone.
 /// Cost:          every call blocks on the disk; belongs on a detached actor. While store() runs, up to
 ///                64 MiB of what it writes is in memory twice.
 class checkpoint_store {
  public:
   /// Opens or creates the store of `job` in config.directory, in the form that config.storage says. Of
   /// checkpoints that are there in the other form, the one to restore from (config.restore_from, or the
-  /// newest) is taken over if it is newer than all in this one, and the other form is removed. The structure of an existing file is
-  /// checked before it is mapped, so that a torn file is an error and not a crash. With
-  /// `config.discard`, a file that is damaged or of another version is set aside (renamed), and a
-  /// new store begins; the checkpoints of a sound one are there until clear().
+  /// newest) is taken over if it is newer than all in this one, and the other form is removed. The structure
+  /// of an existing file is checked before it is mapped, so that a torn file is an error and not a crash. With
+  /// `config.discard`, a file that is damaged or of another version is set aside (renamed), and a new store
+  /// begins; the checkpoints of a sound one are there until clear().
   static result<std::unique_ptr<checkpoint_store>> open(const std::string& job,
                                                         const checkpoint_config& config);
 
