@@ -59,18 +59,25 @@ class channel_writer {
   channel_writer(output_channel& channel, std::uint32_t capacity)
       : channel_(&channel), capacity_(capacity) {}
 
-  /// Adds one record, with its event time and key hash where it has them.
-  void append(T&& record, const event_time* time, const std::uint64_t* hash) {
-    if (size_ == room_ || (time != nullptr) != (times_ != nullptr)) [[unlikely]]
-      make_room(time != nullptr);
-    records_[size_] = std::move(record);
-    if (time)
-      times_[size_] = *time;
-    if (hash)
-      hashes_[size_] = *hash;
-    if (++size_ == room_) [[unlikely]]
-      flush();
+  /// Makes room for a record, with an event time or without one.
+  void prepare(bool timed) {
+    if (size_ == room_ || timed != (times_ != nullptr))
+      make_room(timed);
   }
+
+  /// Adds one record, with its event time and key hash where it has them. There must be room for it, and there is
+  /// afterwards.
+  template <bool Timed, bool Hashed>
+  void append(T&& record, event_time time, std::uint64_t hash) {
+    records_[size_] = std::move(record);
+    if constexpr (Timed)
+      times_[size_] = time;
+    if constexpr (Hashed)
+      hashes_[size_] = hash;
+    if (++size_ == room_) [[unlikely]]
+      make_room(Timed);
+  }
+
 
   /// Takes over the content of `records` whole where that saves copying; returns false otherwise.
   bool take(batch<T>& records) {
@@ -182,16 +189,22 @@ class plain_exchange final : public exchange_base, public collector<T> {
 
  private:
   static void copy(channel_writer<T>& writer, batch<T>& records) {
-    const event_time* times = records.times();
-    for (std::uint32_t i = 0; i < records.size(); ++i)
-      writer.append(T(records[i]), times ? times + i : nullptr, nullptr);
+    append(writer, records, [](T& record) { return T(record); });
   }
   static void move(channel_writer<T>& writer, batch<T>& records) {
-    if (writer.take(records))
-      return;
+    if (!writer.take(records))
+      append(writer, records, [](T& record) { return std::move(record); });
+  }
+
+  template <class Give>
+  static void append(channel_writer<T>& writer, batch<T>& records, Give give) {
     const event_time* times = records.times();
+    writer.prepare(times != nullptr);
     for (std::uint32_t i = 0; i < records.size(); ++i)
-      writer.append(std::move(records[i]), times ? times + i : nullptr, nullptr);
+      if (times)
+        writer.template append<true, false>(give(records[i]), times[i], 0);
+      else
+        writer.template append<false, false>(give(records[i]), {}, 0);
   }
 
   partitioning how_;
@@ -212,7 +225,7 @@ class hash_exchange final : public exchange_base, public collector<T> {
     }
     const auto parallelism = static_cast<std::uint32_t>(channels_.size());
     for (std::uint32_t group = 0; group < groups; ++group)
-      instance_of_group_.push_back(instance_of(key_group{group}, parallelism, groups));
+      writer_of_group_.push_back(&writers_[instance_of(key_group{group}, parallelism, groups)]);
   }
 
   void receive(batch<T>& records) override {
@@ -225,12 +238,12 @@ class hash_exchange final : public exchange_base, public collector<T> {
       writers_[0].flush();
       return;
     }
-    const event_time* times = records.times();
-    for (std::uint32_t i = 0; i < size; ++i) {
-      const std::uint64_t hash = hash_of(key_of_(std::as_const(records[i])));
-      const std::uint32_t instance = instance_of_group_[key_group_of(hash, groups_).value];
-      writers_[instance].append(std::move(records[i]), times ? times + i : nullptr, &hash);
-    }
+    for (channel_writer<T>& writer : writers_)
+      writer.prepare(records.times() != nullptr);
+    if (records.times())
+      divide<true>(records);
+    else
+      divide<false>(records);
   }
 
   void flush() override {
@@ -250,10 +263,23 @@ class hash_exchange final : public exchange_base, public collector<T> {
     return std::uint64_t{records.size()} * 2 >= records.capacity();
   }
 
+  template <bool Timed>
+  void divide(batch<T>& records) {
+    T* const all = records.records();
+    const event_time* const times = records.times();
+    channel_writer<T>* const* const writers = writer_of_group_.data();
+    const std::uint32_t size = records.size();
+    for (std::uint32_t i = 0; i < size; ++i) {
+      const std::uint64_t hash = hash_of(key_of_(std::as_const(all[i])));
+      channel_writer<T>& to = *writers[key_group_of(hash, groups_).value];
+      to.template append<Timed, true>(std::move(all[i]), Timed ? times[i] : event_time{}, hash);
+    }
+  }
+
   KeyOf key_of_;
   std::uint32_t groups_;
-  std::vector<std::uint32_t> instance_of_group_;
   std::vector<channel_writer<T>> writers_;
+  std::vector<channel_writer<T>*> writer_of_group_;
 };
 
 } // namespace weir
