@@ -147,14 +147,23 @@ class operator_base : public progress_receiver {
   void for_each_record(batch<In>& records, Body&& body) {
     const std::uint32_t size = records.size();
     In* const first = records.records();
-    std::uint32_t i = 0;
-    try {
+    count_records(size, [&](std::uint32_t& i) {
       for (; i != size; ++i)
         body(first[i], i);
+    });
+  }
+
+  /// Runs loop(at), which goes over so many records of a batch and keeps in `at` which it has come to: they are
+  /// counted, and an exception gets the operator's name and the record's position.
+  template <class Loop>
+  void count_records(std::uint32_t size, Loop&& loop) {
+    std::uint32_t at = 0;
+    try {
+      loop(at);
     } catch (const operator_error&) {
       throw;
     } catch (...) {
-      fail_at_record(i);
+      fail_at_record(at);
     }
     counts_.in += size;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -87,6 +89,36 @@ class keyed_state {
     const located found = find_or_create(hash, key);
     table_.set_changed(hash, found.row);
     return found;
+  }
+
+  /// Calls use(i, key, row, created) for `size` records in their order, each with the row of its key, to be
+  /// changed, made where there is none. key_at(i) gives the key of record i, of which hashes[i] is the hash. Neither
+  /// may insert or erase.
+  ///
+  /// Cost: goes over the records twice, a few at a time: rows are on their way into the cache when they are used.
+  template <class KeyAt, class Use>
+  void for_each_update(const std::uint64_t* hashes, std::uint32_t size, KeyAt&& key_at, Use&& use) {
+    std::array<std::byte*, records_ahead> expected;
+    for (std::uint32_t first = 0; first < size; first += records_ahead) {
+      const std::uint32_t last = std::min(size, first + records_ahead);
+      const typename table_type::expectations slot_of(table_);
+      const std::uint64_t layout = table_.layout();
+      for (std::uint32_t i = first; i < last; ++i)
+        expected[i - first] = slot_of(hashes[i]);
+      for (std::uint32_t i = first; i < last; ++i) {
+        decltype(auto) key = key_at(i);
+        const auto is_it = [&key](const Key& found) { return found == key; };
+        std::byte* const slot = expected[i - first];
+        std::byte* row = slot ? table_.change_expected(slot, hashes[i], is_it) : nullptr;
+        bool created = false;
+        if (!row) [[unlikely]] {
+          std::tie(row, created) = update_elsewhere(hashes[i], key);
+          if (table_.layout() != layout)
+            expected.fill(nullptr);
+        }
+        use(i, std::as_const(key), row, created);
+      }
+    }
   }
 
   /// The row of a key, to be changed, if it is near the slot where table() expects it; otherwise nullptr.
@@ -246,6 +278,9 @@ class keyed_state {
  private:
   static constexpr std::uint32_t rows_per_slice = 64;
 
+  /// How many records are looked at before the first of them is used.
+  static constexpr std::uint32_t records_ahead = 64;
+
   /// Checkpoints that may still complete, and be what the next one adds to.
   static constexpr std::size_t most_barriers = 64;
 
@@ -264,6 +299,11 @@ class keyed_state {
     std::uint64_t log_begin = no_log; // the log has all changes from this position on
   };
   static constexpr std::uint64_t no_log = std::numeric_limits<std::uint64_t>::max();
+
+  [[gnu::noinline]] std::pair<std::byte*, bool> update_elsewhere(std::uint64_t hash, const Key& key) {
+    const located found = update(hash, key);
+    return {found.row, found.created};
+  }
 
   group_state& state_of(key_group group) { return groups_[group.value - setup_.range.first]; }
 

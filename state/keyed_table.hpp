@@ -100,9 +100,6 @@ class keyed_table {
         return nullptr;
       std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
       __builtin_prefetch(slot, 1);
-      // Where the next probes are, too, and the end of a slot on two lines.
-      __builtin_prefetch(slot + std::min<std::size_t>(64, stride()), 1);
-      __builtin_prefetch(slot + std::max<std::size_t>(128, 2 * stride() - 1), 1);
       return slot;
     }
 
@@ -126,19 +123,11 @@ class keyed_table {
   /// The row of a key with this hash that is_key() is true of, to be changed, if it is in the slot where it was
   /// expected, or in one of a few behind it; otherwise nullptr.
   template <class IsKey>
-  std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
-    constexpr int most_probes = 16;
-    const std::uint32_t tag = tag_of(hash);
-    for (int probe = 0;; slot = slot_behind(slot, segment_of(hash))) {
-      const std::uint32_t found = tag_in(slot);
-      if (found == tag && is_key(std::as_const(key_in(slot)))) [[likely]] {
-        std::byte* const row = row_in(slot);
-        set_changed(hash, row);
-        return row;
-      }
-      if (found == 0 || ++probe == most_probes)
-        return nullptr;
-    }
+  [[gnu::always_inline]] std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    // Most often it is the row, and has changed in this version.
+    if (head_in(slot) == slot_head(tag_of(hash), version_) && is_key(std::as_const(key_in(slot)))) [[likely]]
+      return row_in(slot);
+    return change_near(slot, hash, is_key);
   }
 
   /// The row of `key`, or nullptr.
@@ -173,9 +162,9 @@ class keyed_table {
 
   /// `row`, which find() or find_or_create() has returned for a key with this hash, changes.
   void set_changed(std::uint64_t hash, std::byte* row) noexcept {
-    std::uint32_t& version = head_in(slot_of(row)).version;
-    if (version != version_) [[unlikely]] {
-      version = version_;
+    slot_head& head = head_in(slot_of(row));
+    if (head.version() != version_) [[unlikely]] {
+      head = {head.tag(), version_};
       note_change(changes_of(hash));
     }
   }
@@ -219,7 +208,7 @@ class keyed_table {
   void for_each_changed(key_group group, std::uint32_t since, Visit&& visit) const {
     if (has_changed(group, since))
       for_each_slot(group, [&](std::byte* slot) {
-        if (head_in(slot).version > since)
+        if (head_in(slot).version() > since)
           visit(std::as_const(key_in(slot)), row_in(slot));
       });
   }
@@ -316,9 +305,16 @@ class keyed_table {
  private:
   static constexpr std::uint32_t least_capacity = 8;
   /// What stands before the key in a slot. Tag 0: the slot is free.
-  struct slot_head {
-    std::uint32_t tag = 0;
-    std::uint32_t version = 0;
+  class slot_head {
+   public:
+    slot_head() = default;
+    slot_head(std::uint32_t tag, std::uint32_t version) noexcept : both_(std::uint64_t{version} << 32 | tag) {}
+    std::uint32_t tag() const noexcept { return static_cast<std::uint32_t>(both_); }
+    std::uint32_t version() const noexcept { return static_cast<std::uint32_t>(both_ >> 32); }
+    bool operator==(const slot_head&) const = default;
+
+   private:
+    std::uint64_t both_ = 0; // so that one comparison tells
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
 
@@ -363,13 +359,12 @@ class keyed_table {
   }
 
   static std::uint32_t tag_of(std::uint64_t hash) noexcept {
-    const auto tag = static_cast<std::uint32_t>(hash);
-    return tag + (tag == 0);
+    return static_cast<std::uint32_t>(hash) | 0x80000000; // never 0; no table is as large as to need that bit
   }
   static slot_head& head_in(std::byte* slot) {
     return *std::launder(reinterpret_cast<slot_head*>(slot));
   }
-  static std::uint32_t tag_in(std::byte* slot) { return head_in(slot).tag; }
+  static std::uint32_t tag_in(std::byte* slot) { return head_in(slot).tag(); }
   static Key& key_in(std::byte* slot) {
     return *std::launder(reinterpret_cast<Key*>(slot + key_offset));
   }
@@ -394,6 +389,20 @@ class keyed_table {
   }
   group_changes& changes_of(std::uint64_t hash) { return changes_[key_group_of(hash, groups_).value - range_.first]; }
   const group_changes& changes_of(key_group group) const { return changes_[group.value - range_.first]; }
+
+  template <class IsKey>
+  [[gnu::noinline]] std::byte* change_near(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    constexpr int most_probes = 16;
+    const segment& part = segment_of(hash);
+    const std::uint32_t tag = tag_of(hash);
+    for (int probe = 0; probe != most_probes && tag_in(slot) != 0; ++probe, slot = slot_behind(slot, part))
+      if (tag_in(slot) == tag && is_key(std::as_const(key_in(slot)))) {
+        std::byte* const row = row_in(slot);
+        set_changed(hash, row);
+        return row;
+      }
+    return nullptr;
+  }
 
   [[gnu::noinline]] void note_change(group_changes& changes) const noexcept {
     if (changes.last != version_)
@@ -475,7 +484,7 @@ class keyed_table {
         gap = i;
       }
     }
-    head_in(slot_at(part, gap)).tag = 0;
+    head_in(slot_at(part, gap)) = {};
   }
 
   [[gnu::noinline]] void rehash(segment& part, std::uint32_t capacity) {

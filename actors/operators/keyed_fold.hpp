@@ -171,21 +171,15 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
   /// Adds each record to its key's row and calls use(key, row, index of the record).
   template <class Use>
   void for_each_row(batch<In>& records, Use&& use) {
-    const auto& table = state_->table();
-    const std::uint64_t* hashes = records.hashes();
-    const std::uint32_t size = records.size();
-    const bool ahead = table.memory() > prefetch_threshold;
-    if (ahead)
-      for (std::uint32_t i = 0; i < std::min(prefetch_distance, size); ++i)
-        table.prefetch(hashes[i]);
-    this->for_each_record(records, [&](In& in, std::uint32_t i) {
-      if (ahead && i + prefetch_distance < size)
-        table.prefetch(hashes[i + prefetch_distance]);
-      const auto& key = key_of_(std::as_const(in));
-      const auto [place, created] = state_->update(hashes[i], key);
-      row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
-      fold_.add(row, std::as_const(in), created);
-      use(key, std::as_const(row), i);
+    const In* const all = records.records();
+    this->count_records(records.size(), [&](std::uint32_t& at) {
+      state_->for_each_update(
+          records.hashes(), records.size(), [&](std::uint32_t i) -> decltype(auto) { return key_of_(all[at = i]); },
+          [&](std::uint32_t i, const key_type& key, std::byte* place, bool created) {
+            row_type& row = *std::launder(reinterpret_cast<row_type*>(place));
+            fold_.add(row, all[i], created);
+            use(key, std::as_const(row), i);
+          });
     });
     state_->settle(0); // nothing here has a time to live
   }
