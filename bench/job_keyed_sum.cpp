@@ -8,27 +8,6 @@ namespace bench {
 
 namespace {
 
-struct key_total {
-  std::uint64_t key;
-  std::uint64_t count;
-  std::uint64_t sum;
-};
-
-struct sum_values {
-  struct accumulator {
-    std::uint64_t count = 0;
-    std::uint64_t sum = 0;
-  };
-
-  void add(accumulator& so_far, const event& in) const {
-    ++so_far.count;
-    so_far.sum += in.value;
-  }
-  key_total result(std::uint64_t key, const accumulator& so_far) const {
-    return {key, so_far.count, so_far.sum};
-  }
-};
-
 class sum_up_keys {
  public:
   explicit sum_up_keys(std::shared_ptr<shared_totals> results) : results_(std::move(results)) {}

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include <weir/runtime/topology.hpp>
 
@@ -26,11 +30,71 @@ class shared_totals {
   totals sum_;
 };
 
+/// How long results took from when their record was due, as all instances of a sink have seen it.
+class latencies {
+ public:
+  void add(std::vector<std::int64_t> part_ns);
+  double percentile_us(double percent);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::int64_t> all_; // ns
+};
+
+/// What fails in the middle of `recovery`, and when what comes after it has come.
+class failure {
+ public:
+  enum class kind : std::uint8_t { none, task, process };
+  using clock = std::chrono::system_clock; // also for who has started this process
+
+  explicit failure(kind what) : what_(what) {}
+
+  void fail();
+  void first_result(); ///< of a task
+
+  clock::time_point failed_at() const { return failed_at_; }
+  clock::time_point back_at() const { return back_at_; }
+
+ private:
+  kind what_;
+  std::atomic<bool> has_failed_ = false;
+  std::atomic<bool> has_come_back_ = false;
+  clock::time_point failed_at_{};
+  clock::time_point back_at_{}; // the first result of this process, or after the failure of a task
+};
+
+/// What keyed-sum emits.
+struct key_total {
+  std::uint64_t key;
+  std::uint64_t count;
+  std::uint64_t sum;
+};
+
+/// The running count and sum of a key.
+struct sum_values {
+  struct accumulator {
+    std::uint64_t count = 0;
+    std::uint64_t sum = 0;
+  };
+
+  void add(accumulator& so_far, const event& in) const {
+    ++so_far.count;
+    so_far.sum += in.value;
+  }
+  key_total result(std::uint64_t key, const accumulator& so_far) const {
+    return {key, so_far.count, so_far.sum};
+  }
+};
+
 // The workloads as a user of Weir writes them. The results are in `results` when the job has ended.
 
 weir::topology keyed_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology sliding_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology word_count_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology latency_job(const workload& what, std::shared_ptr<shared_totals> results,
+                           std::shared_ptr<latencies> seen);
+weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,
+                            std::shared_ptr<failure> plan, std::uint32_t parallelism);
 
 } // namespace bench

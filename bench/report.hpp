@@ -33,6 +33,8 @@ struct report {
   double checkpoint_ms_mean = 0;
   std::uint64_t checkpoint_bytes = 0;
   std::uint64_t anonymous_mb = 0; ///< 0: not measured
+  double cores = 0;               ///< processor time, in all, by wall time
+  std::string more;               ///< members of the workload's own: `,"name":value`
 };
 
 /// Whether the fast remainder by `divisor` agrees with the processor's division, on numbers around
@@ -56,6 +58,16 @@ inline std::uint64_t peak_memory_mb() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) / 1024;
+}
+
+/// The processor time that this process has used.
+inline double processor_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 /// Watches the resident memory that no file is behind, ten times a second, from another thread.
@@ -104,13 +116,13 @@ inline void print(const report& done) {
   using number = unsigned long long;
   std::printf("{\"system\":\"%s\",\"workload\":\"%s\",\"keys\":%llu,\"parallelism\":%u,\"n\":%llu,"
               "\"checksum\":\"%016llx\",\"seconds\":%.6f,\"rate\":%.0f,\"rss_mb\":%llu,"
-              "\"rss_anonymous_mb\":%llu,"
-              "\"checkpoints\":%u,\"checkpoint_ms_mean\":%.3f,\"checkpoint_bytes\":%llu}\n",
+              "\"rss_anonymous_mb\":%llu,\"cores\":%.2f,"
+              "\"checkpoints\":%u,\"checkpoint_ms_mean\":%.3f,\"checkpoint_bytes\":%llu%s}\n",
               done.system.c_str(), done.what.name.c_str(), number{done.what.keys},
               done.parallelism, number{done.results.n}, number{done.results.checksum},
               done.seconds, static_cast<double>(records_in(done.what)) / done.seconds,
-              number{peak_memory_mb()}, number{done.anonymous_mb}, done.checkpoints, done.checkpoint_ms_mean,
-              number{done.checkpoint_bytes});
+              number{peak_memory_mb()}, number{done.anonymous_mb}, done.cores, done.checkpoints,
+              done.checkpoint_ms_mean, number{done.checkpoint_bytes}, done.more.c_str());
 }
 
 } // namespace bench

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,14 +20,10 @@ namespace {
 
 using namespace bench;
 
-using job_function = weir::topology (*)(const workload&, std::shared_ptr<shared_totals>);
+using job_function = std::function<weir::topology(const workload&, std::shared_ptr<shared_totals>)>;
 
-const std::map<std::string, job_function> workloads{
-    {"keyed-sum", keyed_sum_job},
-    {"start", keyed_sum_job},
-    {"window-sum", window_sum_job},
-    {"sliding-sum", sliding_sum_job},
-    {"word-count", word_count_job}};
+const std::map<std::string, failure::kind> failures{
+    {"none", failure::kind::none}, {"task", failure::kind::task}, {"process", failure::kind::process}};
 
 const std::map<std::string, weir::checkpoint_mode> modes{
     {"exactly-once", weir::checkpoint_mode::exactly_once},
@@ -68,6 +65,26 @@ std::string size_problem(const std::string& text) {
   return parsed ? std::string{} : parsed.failure().message;
 }
 
+std::string latency_members(latencies& seen) {
+  char text[128];
+  std::snprintf(text, sizeof text, ",\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f",
+                seen.percentile_us(50), seen.percentile_us(99), seen.percentile_us(99.9), seen.percentile_us(100));
+  return text;
+}
+
+/// From the failure of a task to the first result after it; of a process, when the first result came.
+std::string recovery_members(const failure& plan, failure::kind what) {
+  char text[128];
+  if (what == failure::kind::task)
+    std::snprintf(text, sizeof text, ",\"recovery_ms\":%.1f",
+                  std::chrono::duration<double, std::milli>(plan.back_at() - plan.failed_at()).count());
+  else
+    std::snprintf(text, sizeof text, ",\"first_result_unix_us\":%lld",
+                  static_cast<long long>(
+                      std::chrono::duration_cast<std::chrono::microseconds>(plan.back_at().time_since_epoch()).count()));
+  return text;
+}
+
 int fail(const std::string& reason) {
   std::fprintf(stderr, "weir_bench: %s\n", reason.c_str());
   return EXIT_FAILURE;
@@ -78,10 +95,23 @@ int fail(const std::string& reason) {
 int main(int argc, char** argv) {
   report done;
   done.system = "weir";
+  weir::job_config config;
+  failure::kind what_fails = failure::kind::task;
+  const auto seen = std::make_shared<latencies>();
+  std::shared_ptr<failure> plan;
+  const std::map<std::string, job_function> workloads{
+      {"keyed-sum", keyed_sum_job},
+      {"start", keyed_sum_job},
+      {"window-sum", window_sum_job},
+      {"sliding-sum", sliding_sum_job},
+      {"word-count", word_count_job},
+      {"latency", [&](const workload& what, auto results) { return latency_job(what, results, seen); }},
+      {"recovery", [&](const workload& what, auto results) {
+         return recovery_job(what, results, plan, config.parallelism);
+       }}};
   std::string interval;
   std::string cache_size;
   std::string directory;
-  weir::job_config config;
   config.lowest_level = weir::log_level::warning;
   CLI::App app{"The workloads on Weir"};
   app.add_option("workload", done.what.name, "What to run")
@@ -101,6 +131,10 @@ int main(int argc, char** argv) {
   app.add_option("--mode", config.checkpoint.mode, "What checkpoints promise")
       ->transform(CLI::CheckedTransformer(modes));
   app.add_option("--dir", directory, "Where checkpoints are kept; without it, in a temporary place");
+  app.add_option("--fail", what_fails,
+                 "recovery: what fails after half of the records: none, and the job goes on from the "
+                 "checkpoints in --dir, the task of the sink, or the process")
+      ->transform(CLI::CheckedTransformer(failures));
   CLI11_PARSE(app, argc, argv);
 
   done.what = with_defaults(done.what);
@@ -114,18 +148,21 @@ int main(int argc, char** argv) {
       temporary = std::make_unique<temporary_directory>();
     config.checkpoint.directory = temporary ? temporary->path() : directory;
     config.checkpoint.interval = *weir::parse_duration(interval);
-    config.checkpoint.discard = true;
+    config.checkpoint.discard = done.what.name != "recovery" || what_fails != failure::kind::none;
   }
+  plan = std::make_shared<failure>(what_fails);
 
   const auto results = std::make_shared<shared_totals>();
   memory_watch memory;
   const weir::topology topology = workloads.at(done.what.name)(done.what, results);
+  const double processor_before = processor_seconds();
   const stopwatch time;
   auto started = weir::job::start(topology, config);
   if (!started)
     return fail(started.failure().message);
   const weir::job_report ended = (*started)->wait();
   done.seconds = time.seconds();
+  done.cores = (processor_seconds() - processor_before) / done.seconds;
   done.anonymous_mb = memory.largest_mb();
   if (ended.what != weir::job_report::outcome::finished)
     return fail("the job did not finish: " + ended.failure);
@@ -136,6 +173,10 @@ int main(int argc, char** argv) {
   done.checkpoint_bytes = ended.checkpoint_bytes;
   if (ended.checkpoints != 0)
     done.checkpoint_ms_mean = milliseconds(ended.checkpoint_time).count() / ended.checkpoints;
+  if (done.what.name == "latency")
+    done.more = latency_members(*seen);
+  if (done.what.name == "recovery")
+    done.more = recovery_members(*plan, what_fails);
   print(done);
   return EXIT_SUCCESS;
 }

@@ -71,6 +71,10 @@ inline constexpr std::uint64_t window_keys = 10'000;
 inline constexpr std::uint64_t default_records = 20'000'000;
 inline constexpr std::uint64_t default_lines = 1'000'000;
 inline constexpr std::uint64_t start_records = 1000;
+inline constexpr std::uint64_t latency_keys = 100'000;
+inline constexpr std::int64_t latency_rate = 200'000; // records a second, for 20 seconds
+inline constexpr std::uint64_t recovery_keys = 1'000'000;
+inline constexpr std::uint64_t recovery_records = 100'000'000;
 inline constexpr std::int64_t window_ms = 1000;
 inline constexpr std::int64_t sliding_ms = 60'000; // one every window_ms
 inline constexpr std::int64_t lateness_ms = 512;
@@ -157,11 +161,16 @@ inline workload with_defaults(workload what) {
     what.keys = 0;
   } else if (what.keys == 0) {
     const bool is_windows = what.name == "window-sum" || what.name == "sliding-sum";
-    what.keys = is_windows ? window_keys : default_keys;
+    what.keys = is_windows                 ? window_keys
+                : what.name == "latency"   ? latency_keys
+                : what.name == "recovery"  ? recovery_keys
+                                           : default_keys;
   }
   if (what.records == 0) {
     what.records = what.name == "word-count" ? default_lines
                    : what.name == "start"    ? start_records
+                   : what.name == "latency"  ? 20 * latency_rate
+                   : what.name == "recovery" ? recovery_records
                                              : default_records;
   }
   return what;

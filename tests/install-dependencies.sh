@@ -37,6 +37,7 @@ need_header CLI/CLI.hpp libcli11-dev
 need_header toml++/toml.h libtomlplusplus-dev
 need_header nlohmann/json.hpp nlohmann-json3-dev
 need_header xxhash.h libxxhash-dev
+need_header benchmark/benchmark.h libbenchmark-dev
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
 command -v apt-get >/dev/null ||
