@@ -95,29 +95,28 @@ class keyed_state {
   /// changed, made where there is none. key_at(i) gives the key of record i, of which hashes[i] is the hash. Neither
   /// may insert or erase.
   ///
-  /// Cost: goes over the records twice, a few at a time: rows are on their way into the cache when they are used.
+  /// Cost: the slot of a record is found, and on its way into the cache, some records before it is used.
   template <class KeyAt, class Use>
   void for_each_update(const std::uint64_t* hashes, std::uint32_t size, KeyAt&& key_at, Use&& use) {
-    std::array<std::byte*, records_ahead> expected;
-    for (std::uint32_t first = 0; first < size; first += records_ahead) {
-      const std::uint32_t last = std::min(size, first + records_ahead);
-      const typename table_type::expectations slot_of(table_);
-      const std::uint64_t layout = table_.layout();
-      for (std::uint32_t i = first; i < last; ++i)
-        expected[i - first] = slot_of(hashes[i]);
-      for (std::uint32_t i = first; i < last; ++i) {
-        decltype(auto) key = key_at(i);
-        const auto is_it = [&key](const Key& found) { return found == key; };
-        std::byte* const slot = expected[i - first];
-        std::byte* row = slot ? table_.change_expected(slot, hashes[i], is_it) : nullptr;
-        bool created = false;
-        if (!row) [[unlikely]] {
-          std::tie(row, created) = update_elsewhere(hashes[i], key);
-          if (table_.layout() != layout)
-            expected.fill(nullptr);
-        }
-        use(i, std::as_const(key), row, created);
+    const typename table_type::expectations slot_of(table_);
+    std::array<std::byte*, records_ahead> slots; // of the next records, round and round
+    for (std::uint32_t i = 0; i < std::min(size, records_ahead); ++i)
+      slots[i] = slot_of(hashes[i]);
+    std::uint64_t layout = table_.layout();
+    for (std::uint32_t i = 0; i < size; ++i) {
+      std::byte*& place = slots[i % records_ahead];
+      std::byte* const slot = std::exchange(place, i + records_ahead < size ? slot_of(hashes[i + records_ahead]) : nullptr);
+      decltype(auto) key = key_at(i);
+      std::byte* row = nullptr;
+      if (slot) [[likely]]
+        row = table_.change_expected(slot, hashes[i], [&key](const Key& found) { return found == key; });
+      bool created = false;
+      if (!row) [[unlikely]] {
+        std::tie(row, created) = update_elsewhere(hashes[i], key);
+        if (std::exchange(layout, table_.layout()) != layout)
+          slots.fill(nullptr);
       }
+      use(i, std::as_const(key), row, created);
     }
   }
 
@@ -278,8 +277,8 @@ class keyed_state {
  private:
   static constexpr std::uint32_t rows_per_slice = 64;
 
-  /// How many records are looked at before the first of them is used.
-  static constexpr std::uint32_t records_ahead = 64;
+  /// How many records before its own a slot is found.
+  static constexpr std::uint32_t records_ahead = 32;
 
   /// Checkpoints that may still complete, and be what the next one adds to.
   static constexpr std::size_t most_barriers = 64;

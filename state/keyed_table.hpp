@@ -100,6 +100,7 @@ class keyed_table {
         return nullptr;
       std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
       __builtin_prefetch(slot, 1);
+      __builtin_prefetch(slot + std::min<std::size_t>(64, stride()), 1); // the next probe, and the end of a slot on two lines
       return slot;
     }
 
