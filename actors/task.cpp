@@ -6,6 +6,13 @@
 
 namespace weir {
 
+namespace {
+
+// Waking a thread costs some microseconds of two processors.
+constexpr duration shortest_wait = std::chrono::microseconds{40};
+
+} // namespace
+
 task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
            std::uint32_t key_groups, task_environment& environment)
     : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
@@ -106,7 +113,7 @@ void task::take_turn() {
 void task::schedule(duration delay) {
   if (std::exchange(turn_scheduled_, true))
     return;
-  environment_.schedule_turn(delay);
+  environment_.schedule_turn(delay > duration::zero() ? std::max(delay, shortest_wait) : delay);
 }
 
 void task::work() {

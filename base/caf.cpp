@@ -4,7 +4,7 @@
 #include <thread>
 
 #if CAF_VERSION < 10000
-#  include <caf/atom.hpp>
+#  include <weir/base/thread_pool.hpp>
 #endif
 
 namespace weir {
@@ -14,7 +14,7 @@ actor_configuration::actor_configuration(std::size_t threads) {
     threads = std::max(1u, std::thread::hardware_concurrency());
   constexpr std::size_t messages_per_turn = 4;
 #if CAF_VERSION < 10000
-  set("scheduler.policy", caf::atom("sharing"));
+  load<thread_pool>();
   set("scheduler.max-threads", threads);
   set("scheduler.max-throughput", messages_per_turn);
 #else

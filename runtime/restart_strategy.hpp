@@ -27,7 +27,7 @@ struct restart_config {
   std::uint32_t attempts = 0;
 
   /// fixed_delay and failure_rate: the delay; exponential_delay: the first delay.
-  duration delay = std::chrono::milliseconds{100};
+  duration delay = std::chrono::milliseconds{50};
 
   /// exponential_delay: the longest delay.
   duration maximum_delay = std::chrono::seconds{30};

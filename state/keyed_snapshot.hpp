@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -125,6 +126,8 @@ template <storable Key, class Rows>
 void read_group(keyed_table<Key, Rows>& table, const operator_snapshot& stored,
                 const key_group_snapshot& group) {
   std::vector<std::uint64_t> hashes;
+  if (group.entries != 0)
+    table.reserve(group.group, std::min<std::uint64_t>(group.entries, group.data.size()));
   for (byte_reader in(group.data); !in.at_end();) {
     const auto entries = in.read_raw<std::uint64_t>();
     const std::vector<Key> keys = detail::read_keys<Key>(in, entries);

@@ -278,6 +278,16 @@ class keyed_table {
     }
   }
 
+  /// Makes room for so many keys in one group.
+  void reserve(key_group group, std::size_t keys) {
+    segment& part = segments_[group.value - range_.first];
+    std::uint32_t capacity = std::max(least_capacity, part.mask + 1);
+    while (most_keys(capacity) < keys)
+      capacity *= 2;
+    if (!part.slots || capacity > part.mask + 1)
+      rehash(part, capacity);
+  }
+
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
   template <class Visit>
   void for_each(key_group group, Visit&& visit) const {

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+
+#include <sys/prctl.h>
+
+#include <caf/policy/unprofiled.hpp>
+#include <caf/resumable.hpp>
+#include <caf/scheduler/coordinator.hpp>
+
+namespace weir {
+
+/// How the threads of an actor system of CAF 0.17 divide work: one queue, as with CAF's policy `sharing`, but a
+/// thread that gives an actor something to do does not wake another thread for it at once, since it most often
+/// comes to it sooner itself: waking takes longer than handing over a batch. It does when there is more than one
+/// actor to run. What still waits behind a long function is found by a thread that looks after it from
+/// time to time while any other is busy.
+class shared_queue_policy : public caf::policy::unprofiled {
+ public:
+  struct coordinator_data {
+    explicit coordinator_data(caf::scheduler::abstract_coordinator*) {}
+
+    std::mutex mutex;
+    std::condition_variable has_work;
+    std::deque<caf::resumable*> queue;
+    std::size_t idle = 0; // threads that wait
+  };
+
+  struct worker_data {
+    explicit worker_data(caf::scheduler::abstract_coordinator*) {}
+
+    std::uint32_t without_rest = 0; // jobs since it last had none
+  };
+
+  /// From a thread that will not run it.
+  template <class Coordinator>
+  void central_enqueue(Coordinator* self, caf::resumable* job) {
+    enqueue(d(self), job, 1);
+  }
+  template <class Worker>
+  void external_enqueue(Worker* self, caf::resumable* job) {
+    enqueue(d(self->parent()), job, 1);
+  }
+
+  /// From a thread that comes back to the queue soon.
+  template <class Worker>
+  void internal_enqueue(Worker* self, caf::resumable* job) {
+    enqueue(d(self->parent()), job, d(self).without_rest < busy ? 2 : 1);
+  }
+  template <class Worker>
+  void resume_job_later(Worker* self, caf::resumable* job) {
+    enqueue(d(self->parent()), job, 2);
+  }
+
+  template <class Worker>
+  caf::resumable* dequeue(Worker* self) {
+    coordinator_data& shared = d(self->parent());
+    std::unique_lock lock(shared.mutex);
+    ++d(self).without_rest;
+    while (shared.queue.empty()) {
+      d(self).without_rest = 0;
+      ++shared.idle;
+      if (shared.idle == self->parent()->num_workers())
+        shared.has_work.wait(lock);
+      else
+        shared.has_work.wait_for(lock, longest_wait);
+      --shared.idle;
+    }
+    caf::resumable* const job = shared.queue.front();
+    shared.queue.pop_front();
+    if (!shared.queue.empty() && shared.idle != 0)
+      shared.has_work.notify_one();
+    return job;
+  }
+
+  template <class Worker, class Use>
+  void foreach_resumable(Worker*, Use) {}
+
+  template <class Coordinator, class Use>
+  void foreach_central_resumable(Coordinator* self, Use use) {
+    coordinator_data& shared = d(self);
+    const std::lock_guard lock(shared.mutex);
+    for (; !shared.queue.empty(); shared.queue.pop_front())
+      use(shared.queue.front());
+  }
+
+ private:
+  static constexpr std::uint32_t busy = 3; // jobs without a rest
+  static constexpr std::chrono::microseconds longest_wait{500};
+
+  /// Wakes a thread if there is as much as that to do.
+  static void enqueue(coordinator_data& shared, caf::resumable* job, std::size_t wake_from) {
+    const std::lock_guard lock(shared.mutex);
+    shared.queue.push_back(job);
+    if (shared.queue.size() >= wake_from && shared.idle != 0)
+      shared.has_work.notify_one();
+  }
+};
+
+/// The threads, whose waits end on time: with Linux's default they last up to 50 us longer.
+class thread_pool final : public caf::scheduler::coordinator<shared_queue_policy> {
+ public:
+  using coordinator::coordinator;
+
+  static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>) {
+    return new thread_pool(system);
+  }
+
+ private:
+  void start() override {
+    const int slack = ::prctl(PR_GET_TIMERSLACK);
+    ::prctl(PR_SET_TIMERSLACK, 1UL); // in ns; threads have that of the one that starts them
+    coordinator::start();
+    if (slack > 0)
+      ::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack));
+  }
+};
+
+} // namespace weir
