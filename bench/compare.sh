@@ -84,6 +84,40 @@ compare_start() { # TITLE WEIR-ARGUMENTS
     "$(printf '%s\n' "${weirs[@]}" | median)" "$(printf '%s\n' "${weirs[@]}" | smallest)"
 }
 
+# Latency of 200,000 records a second, in microseconds.
+show_latency() { # TITLE WEIR-ARGUMENTS
+  local title=$1 line
+  shift
+  [[ $title =~ $only ]] || return 0
+  line=$("$programs/weir_bench" latency "$@") || die "failed: latency $*"
+  printf '%-34s %9s %9s %9s %9s %7s\n' "$title" "$(field p50_us <<<"$line")" "$(field p99_us <<<"$line")" \
+    "$(field p999_us <<<"$line")" "$(field max_us <<<"$line")" "$(field cores <<<"$line")"
+}
+
+# Milliseconds from the failure of a task, or the start of a process after a kill, to the first result.
+show_recovery() { # TITLE task|process
+  local title=$1 directory line began times=() i
+  [[ $title =~ $only ]] || return 0
+  directory=$(mktemp -d)
+  for ((i = 0; i < pairs; ++i)); do
+    if [[ $2 == task ]]; then
+      line=$("$programs/weir_bench" recovery --checkpoint-interval 1s 2>/dev/null) || die "failed: recovery"
+      times+=("$(field recovery_ms <<<"$line")")
+    else
+      "$programs/weir_bench" recovery --checkpoint-interval 1s --dir "$directory" --fail process &>/dev/null || true
+      began=${EPOCHREALTIME/[.,]/}
+      line=$("$programs/weir_bench" recovery --checkpoint-interval 1s --dir "$directory" --fail none) ||
+        die "failed: recovery after a kill"
+      times+=("$(awk "BEGIN { print ($(field first_result_unix_us <<<"$line") - $began) / 1000 }")")
+    fi
+    checksum=$(field checksum <<<"$line")
+    [[ $checksum == 6a65a567540ab861 ]] || die "$title: the checksum is $checksum, expected 6a65a567540ab861"
+  done
+  rm -r "$directory"
+  printf '%-34s %9.1f %9.1f\n' "$title" "$(printf '%s\n' "${times[@]}" | median)" \
+    "$(printf '%s\n' "${times[@]}" | smallest)"
+}
+
 echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(uname -sr), commit $(git rev-parse --short HEAD)"
 echo "$pairs pairs each; millions of records a second; ratio: median of the pairs, and best to best"
 printf '%-34s %9s %9s %9s %9s %7s %7s\n' '' limit best weir best ratio best
@@ -110,3 +144,12 @@ for parallelism in 1 2; do
   compare_start "start, p=$parallelism" --parallelism "$parallelism"
   compare_start "start, p=$parallelism, checkpoints 1s" --parallelism "$parallelism" --checkpoint-interval 1s
 done
+echo
+printf '%-34s %9s %9s %9s %9s %7s\n' 'latency of 200,000 records/s, us' p50 p99 p99.9 max cores
+show_latency "latency"
+show_latency "latency, checkpoints 1s" --checkpoint-interval 1s
+show_latency "latency, checkpoints 100ms" --checkpoint-interval 100ms
+echo
+printf '%-34s %9s %9s\n' 'ms to the first result' median best
+show_recovery "recovery of a task, 1M keys" task
+show_recovery "recovery of a process, 1M keys" process

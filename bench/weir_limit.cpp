@@ -40,9 +40,11 @@ int main(int argc, char** argv) {
                  static_cast<unsigned long long>(done.what.keys));
     return EXIT_FAILURE;
   }
+  const double processor_before = processor_seconds();
   const stopwatch time;
   done.results = workloads.at(done.what.name)(done.what);
   done.seconds = time.seconds();
+  done.cores = (processor_seconds() - processor_before) / done.seconds;
   print(done);
   return EXIT_SUCCESS;
 }
