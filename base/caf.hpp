@@ -201,9 +201,9 @@ void ignore_unknown_messages(Self& self) {
 
 /// The configuration of the actor system: `threads` scheduled threads (0: one per core).
 ///
-/// One shared queue instead of work stealing: it keeps both ends of a channel busy and wakes sleeping
-/// tasks soonest. An actor gives way to others after a few messages, so that sources do not starve
-/// what they feed.
+/// One shared queue instead of work stealing: it keeps both ends of a channel busy (with CAF 0.17 that of
+/// thread_pool.hpp). An actor gives way to others after a few messages, so that sources do not starve what
+/// they feed.
 class actor_configuration : public caf::actor_system_config {
  public:
   explicit actor_configuration(std::size_t threads);

@@ -104,7 +104,7 @@ show_recovery() { # TITLE task|process
       line=$("$programs/weir_bench" recovery --checkpoint-interval 1s 2>/dev/null) || die "failed: recovery"
       times+=("$(field recovery_ms <<<"$line")")
     else
-      "$programs/weir_bench" recovery --checkpoint-interval 1s --dir "$directory" --fail process &>/dev/null || true
+      "$programs/weir_bench" recovery --checkpoint-interval 1s --dir "$directory" --fail process &>/dev/null && die "recovery: the process was to be killed"
       began=${EPOCHREALTIME/[.,]/}
       line=$("$programs/weir_bench" recovery --checkpoint-interval 1s --dir "$directory" --fail none) ||
         die "failed: recovery after a kill"
