@@ -78,18 +78,19 @@ class channel_writer {
       make_room(Timed);
   }
 
+  /// Whether taking over `records` whole saves copying, and does not cost a batch for a few records.
+  bool takes(const batch<T>& records) const noexcept {
+    return size_ == 0 && std::uint64_t{records.size()} * 2 >= capacity_;
+  }
 
-  /// Takes over the content of `records` whole where that saves copying; returns false otherwise.
-  bool take(batch<T>& records) {
-    if (size_ != 0 || std::uint64_t{records.size()} * 2 < capacity_)
-      return false;
+  /// Takes over the content of `records`, which takes() is true of.
+  void take(batch<T>& records) {
     open();
     batch<T>& current = batch_of(current_);
     current.swap(records);
     adopt(current);
     if (size_ == room_)
       flush();
-    return true;
   }
 
   void flush() {
@@ -192,7 +193,9 @@ class plain_exchange final : public exchange_base, public collector<T> {
     append(writer, records, [](T& record) { return T(record); });
   }
   static void move(channel_writer<T>& writer, batch<T>& records) {
-    if (!writer.take(records))
+    if (writer.takes(records))
+      writer.take(records);
+    else
       append(writer, records, [](T& record) { return std::move(record); });
   }
 
@@ -230,7 +233,7 @@ class hash_exchange final : public exchange_base, public collector<T> {
 
   void receive(batch<T>& records) override {
     const std::uint32_t size = records.size();
-    if (writers_.size() == 1 && !writers_[0].has_partial() && is_mostly_full(records)) {
+    if (writers_.size() == 1 && writers_[0].takes(records)) {
       std::uint64_t* hashes = records.enable_hashes();
       for (std::uint32_t i = 0; i < size; ++i)
         hashes[i] = hash_of(key_of_(std::as_const(records[i])));
@@ -259,10 +262,6 @@ class hash_exchange final : public exchange_base, public collector<T> {
   collector_base& input() override { return *this; }
 
  private:
-  static bool is_mostly_full(const batch<T>& records) {
-    return std::uint64_t{records.size()} * 2 >= records.capacity();
-  }
-
   template <bool Timed>
   void divide(batch<T>& records) {
     T* const all = records.records();

@@ -63,6 +63,10 @@ class input_gate {
  public:
   input_gate(std::uint32_t channels, checkpoint_mode mode);
 
+  /// Before a restart so much has been decided: a watermark that is not later says at most that this task is not
+  /// idle any more. Before the first event.
+  void restore(event_time watermark) noexcept { watermark_ = watermark; }
+
   void push(std::uint32_t channel, batch_ptr records);
   void push(std::uint32_t channel, marker what);
 

@@ -54,8 +54,13 @@ void task::open() {
   for (std::size_t i = 0; i < operators_.size(); ++i) {
     chained_operator& one = blueprint_.operators[i];
     operators_[i]->open(one.context, one.restored);
-    if (i == 0 && one.restored.catch_up > one.restored.watermark)
-      advancing_ = one.restored.catch_up;
+    if (i == 0) {
+      const event_time reached = std::max(one.restored.watermark, one.restored.catch_up);
+      if (reached > one.restored.watermark)
+        advancing_ = reached;
+      if (reached != last_watermark) // which is passed on again
+        gate_.restore(reached);
+    }
     one.restored = {};
   }
 }

@@ -18,17 +18,20 @@ namespace weir {
 /// How the threads of an actor system of CAF 0.17 divide work: one queue, as with CAF's policy `sharing`, but a
 /// thread that gives an actor something to do does not wake another thread for it at once, since it most often
 /// comes to it sooner itself: waking takes longer than handing over a batch. It does when there is more than one
-/// actor to run. What still waits behind a long function is found by a thread that looks after it from
-/// time to time while any other is busy.
+/// actor to run, and when it has not rested for a while. What still waits behind a long function is found by one of
+/// the threads that have nothing to do: it looks at the queue every two milliseconds while another is busy,
+/// and for a while longer. When none does, work is handed to the first that waits.
 class shared_queue_policy : public caf::policy::unprofiled {
  public:
   struct coordinator_data {
     explicit coordinator_data(caf::scheduler::abstract_coordinator*) {}
 
     std::mutex mutex;
-    std::condition_variable has_work;
     std::deque<caf::resumable*> queue;
-    std::size_t idle = 0; // threads that wait
+    std::condition_variable has_work; // for threads that wait until they are woken
+    std::size_t idle = 0;             // so many
+    std::condition_variable has_work_for_watcher;
+    bool is_watched = false; // by another one, which looks from time to time
   };
 
   struct worker_data {
@@ -62,19 +65,23 @@ class shared_queue_policy : public caf::policy::unprofiled {
     coordinator_data& shared = d(self->parent());
     std::unique_lock lock(shared.mutex);
     ++d(self).without_rest;
-    while (shared.queue.empty()) {
+    for (int looks = 0; shared.queue.empty(); ++looks) {
       d(self).without_rest = 0;
-      ++shared.idle;
-      if (shared.idle == self->parent()->num_workers())
+      const bool any_busy = shared.idle + 1 != self->parent()->num_workers();
+      if (!shared.is_watched && (any_busy || looks < most_looks)) {
+        shared.is_watched = true;
+        shared.has_work_for_watcher.wait_for(lock, time_between_looks);
+        shared.is_watched = false;
+      } else {
+        ++shared.idle;
         shared.has_work.wait(lock);
-      else
-        shared.has_work.wait_for(lock, longest_wait);
-      --shared.idle;
+        --shared.idle;
+      }
     }
     caf::resumable* const job = shared.queue.front();
     shared.queue.pop_front();
-    if (!shared.queue.empty() && shared.idle != 0)
-      shared.has_work.notify_one();
+    if (!shared.queue.empty())
+      wake_one(shared);
     return job;
   }
 
@@ -91,14 +98,22 @@ class shared_queue_policy : public caf::policy::unprofiled {
 
  private:
   static constexpr std::uint32_t busy = 3; // jobs without a rest
-  static constexpr std::chrono::microseconds longest_wait{500};
+  static constexpr std::chrono::milliseconds time_between_looks{2};
+  static constexpr int most_looks = 5; // while no thread has anything to do
 
   /// Wakes a thread if there is as much as that to do.
   static void enqueue(coordinator_data& shared, caf::resumable* job, std::size_t wake_from) {
     const std::lock_guard lock(shared.mutex);
     shared.queue.push_back(job);
-    if (shared.queue.size() >= wake_from && shared.idle != 0)
+    if (shared.queue.size() >= wake_from || !shared.is_watched)
+      wake_one(shared);
+  }
+
+  static void wake_one(coordinator_data& shared) {
+    if (shared.idle != 0)
       shared.has_work.notify_one();
+    else if (shared.is_watched)
+      shared.has_work_for_watcher.notify_one();
   }
 };
 

@@ -26,7 +26,7 @@ class sum_up_and_fail {
       is_first_ = false;
       for (const totals& part : saved_)
         own_ += part;
-      plan_->first_result();
+      plan_->first_result(own_.n);
     }
     own_.add(splitmix64(in.key), in.count);
     if (own_.n == fail_at_) [[unlikely]]
@@ -67,10 +67,12 @@ void failure::fail() {
   throw std::runtime_error("this task fails once, to be restarted");
 }
 
-void failure::first_result() {
-  const bool is_wanted = what_ == kind::task ? has_failed_.load() : true;
-  if (is_wanted && !has_come_back_.exchange(true))
-    back_at_ = clock::now();
+void failure::first_result(std::uint64_t restored) {
+  const bool is_wanted = what_ != kind::task || has_failed_.load();
+  if (!is_wanted || has_come_back_.exchange(true))
+    return;
+  back_at_ = clock::now();
+  restored_ = restored;
 }
 
 weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,

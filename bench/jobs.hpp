@@ -50,16 +50,18 @@ class failure {
   explicit failure(kind what) : what_(what) {}
 
   void fail();
-  void first_result(); ///< of a task
+  void first_result(std::uint64_t restored); ///< of a task, which went on behind so many
 
   clock::time_point failed_at() const { return failed_at_; }
   clock::time_point back_at() const { return back_at_; }
+  std::uint64_t restored() const { return restored_; }
 
  private:
   kind what_;
   std::atomic<bool> has_failed_ = false;
   std::atomic<bool> has_come_back_ = false;
   clock::time_point failed_at_{};
+  std::uint64_t restored_ = 0;
   clock::time_point back_at_{}; // the first result of this process, or after the failure of a task
 };
 

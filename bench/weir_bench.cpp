@@ -74,6 +74,7 @@ std::string latency_members(latencies& seen) {
 
 /// From the failure of a task to the first result after it; of a process, when the first result came.
 std::string recovery_members(const failure& plan, failure::kind what) {
+  using microseconds = std::chrono::microseconds;
   char text[128];
   if (what == failure::kind::task)
     std::snprintf(text, sizeof text, ",\"recovery_ms\":%.1f",
@@ -81,8 +82,8 @@ std::string recovery_members(const failure& plan, failure::kind what) {
   else
     std::snprintf(text, sizeof text, ",\"first_result_unix_us\":%lld",
                   static_cast<long long>(
-                      std::chrono::duration_cast<std::chrono::microseconds>(plan.back_at().time_since_epoch()).count()));
-  return text;
+                      std::chrono::duration_cast<microseconds>(plan.back_at().time_since_epoch()).count()));
+  return text + (",\"restored\":" + std::to_string(plan.restored()));
 }
 
 int fail(const std::string& reason) {

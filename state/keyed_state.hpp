@@ -105,7 +105,8 @@ class keyed_state {
     std::uint64_t layout = table_.layout();
     for (std::uint32_t i = 0; i < size; ++i) {
       std::byte*& place = slots[i % records_ahead];
-      std::byte* const slot = std::exchange(place, i + records_ahead < size ? slot_of(hashes[i + records_ahead]) : nullptr);
+      const std::uint32_t later = i + records_ahead;
+      std::byte* const slot = std::exchange(place, later < size ? slot_of(hashes[later]) : nullptr);
       decltype(auto) key = key_at(i);
       std::byte* row = nullptr;
       if (slot) [[likely]]

@@ -21,7 +21,7 @@ namespace weir {
 
 /// The hash table behind keyed state in memory: one row per key, one segment per key group.
 ///
-/// Each segment is an open-addressing table with linear probing; a slot keeps 32 bits of the hash
+/// Each segment is an open-addressing table with linear probing; a slot keeps 31 bits of the hash
 /// beside the key, so a probe compares integers and growing does not hash again. Beside them it keeps
 /// the version in which the row was last changed, so that snapshots can write what is new. Segments grow one
 /// at a time: the longest pause is one key group's share of the keys. A key group is written to a
@@ -100,7 +100,8 @@ class keyed_table {
         return nullptr;
       std::byte* const slot = part.slots + std::size_t{tag_of(hash) & part.mask} * stride();
       __builtin_prefetch(slot, 1);
-      __builtin_prefetch(slot + std::min<std::size_t>(64, stride()), 1); // the next probe, and the end of a slot on two lines
+      // The next probe, and the end of a slot on two lines.
+      __builtin_prefetch(slot + std::min<std::size_t>(64, stride()), 1);
       return slot;
     }
 
@@ -261,7 +262,7 @@ class keyed_table {
     __builtin_prefetch(slot + stride(), 1); // where the next probe is, and the end of a slot on two lines
   }
 
-  /// Calls visit(const Key&, std::byte* row) for every key that may have this hash: half of its bits are
+  /// Calls visit(const Key&, std::byte* row) for every key that may have this hash: 31 of its bits are
   /// compared. It must not insert or erase.
   template <class Visit>
   void for_each_of(std::uint64_t hash, Visit&& visit) const {

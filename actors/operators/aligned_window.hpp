@@ -9,7 +9,6 @@
 #include <memory>
 #include <new>
 #include <numeric>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>

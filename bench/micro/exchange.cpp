@@ -1,6 +1,5 @@
 // Dividing a batch of records among instances by key: the exchange, and a loop by hand.
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>

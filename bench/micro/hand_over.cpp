@@ -1,7 +1,6 @@
 // A batch from one actor to another and back, with 16 under way; and the same between two threads that look at a
 // pair of counters all the time.
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <future>

@@ -9,32 +9,19 @@
 #include <benchmark/benchmark.h>
 
 #include <weir/base/hash.hpp>
-#include <weir/state/keyed_state.hpp>
-#include <weir/state/static_rows.hpp>
+
+#include "counted_state.hpp"
 
 namespace {
 
-weir::keyed_state_setup all_groups() {
-  weir::keyed_state_setup setup;
-  setup.range = {0, 128};
-  setup.groups = 128;
-  return setup;
-}
-
-struct count_and_sum {
-  std::uint64_t count = 0;
-  std::uint64_t sum = 0;
-};
-
 /// A snapshot after every `run.range(1)`th of `run.range(0)` keys has changed.
 void write_snapshot(benchmark::State& run) {
-  using rows = weir::static_rows<count_and_sum>;
-  weir::keyed_state<std::uint64_t, rows> state(all_groups(), rows("aggregate"));
+  bench::counted_state state;
   const auto keys = static_cast<std::uint64_t>(run.range(0));
   const auto step = static_cast<std::uint64_t>(run.range(1));
   const auto change = [&](std::uint64_t every) {
     for (std::uint64_t key = 0; key < keys; key += every)
-      ++std::launder(reinterpret_cast<count_and_sum*>(state.update(weir::hash_of(key), key).row))->count;
+      ++std::launder(reinterpret_cast<bench::count_and_sum*>(state.update(weir::hash_of(key), key).row))->count;
   };
   change(1);
   weir::operator_snapshot first;
@@ -56,7 +43,7 @@ void write_snapshot(benchmark::State& run) {
 
 void copy_rows(benchmark::State& run) {
   const auto size = static_cast<std::size_t>(run.range(0)) / static_cast<std::size_t>(run.range(1)) *
-                    (sizeof(std::uint64_t) + sizeof(count_and_sum));
+                    (sizeof(std::uint64_t) + sizeof(bench::count_and_sum));
   const std::vector<char> from(size, 'x');
   std::vector<char> to(size);
   for (auto _ : run) {
@@ -69,5 +56,11 @@ void copy_rows(benchmark::State& run) {
 
 } // namespace
 
-BENCHMARK(write_snapshot)->Name("snapshot/write")->Unit(benchmark::kMicrosecond)->ArgsProduct({{100'000, 1'000'000}, {1, 10, 100}});
-BENCHMARK(copy_rows)->Name("snapshot/by_hand")->Unit(benchmark::kMicrosecond)->ArgsProduct({{100'000, 1'000'000}, {1, 10, 100}});
+BENCHMARK(write_snapshot)
+    ->Name("snapshot/write")
+    ->Unit(benchmark::kMicrosecond)
+    ->ArgsProduct({{100'000, 1'000'000}, {1, 10, 100}});
+BENCHMARK(copy_rows)
+    ->Name("snapshot/by_hand")
+    ->Unit(benchmark::kMicrosecond)
+    ->ArgsProduct({{100'000, 1'000'000}, {1, 10, 100}});

@@ -7,29 +7,16 @@
 #include <benchmark/benchmark.h>
 
 #include <weir/base/hash.hpp>
-#include <weir/state/keyed_state.hpp>
-#include <weir/state/static_rows.hpp>
 
 #include "../limit_table.hpp"
 #include "../workloads.hpp"
+#include "counted_state.hpp"
 
 namespace {
 
 using namespace bench;
 
 constexpr std::size_t batch_size = 1024;
-
-weir::keyed_state_setup all_groups() {
-  weir::keyed_state_setup setup;
-  setup.range = {0, 128};
-  setup.groups = 128;
-  return setup;
-}
-
-struct count_and_sum {
-  std::uint64_t count = 0;
-  std::uint64_t sum = 0;
-};
 
 /// Keys in the order in which keyed-sum has them.
 std::vector<std::uint64_t> some_keys(std::uint64_t keys) {
@@ -41,8 +28,7 @@ std::vector<std::uint64_t> some_keys(std::uint64_t keys) {
 }
 
 void update_keyed_state(benchmark::State& run) {
-  using rows = weir::static_rows<count_and_sum>;
-  weir::keyed_state<std::uint64_t, rows> state(all_groups(), rows("aggregate"));
+  counted_state state;
   const std::vector<std::uint64_t> keys = some_keys(static_cast<std::uint64_t>(run.range(0)));
   std::vector<std::uint64_t> hashes;
   for (const std::uint64_t key : keys)

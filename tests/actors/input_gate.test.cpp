@@ -233,6 +233,21 @@ TEST_CASE("an idle channel does not hold the watermark back, and comes back with
   CHECK(all_words(gate) == "w30");
 }
 
+TEST_CASE("a gate that goes on after a restart says that its task is not idle any more, and does not go back") {
+  input_gate gate(2, checkpoint_mode::exactly_once);
+  gate.restore(at(290));
+  gate.push(0, marker::watermark(at(110)));
+  gate.push(1, marker::watermark(at(100)));
+  CHECK(all_words(gate) == "");
+  gate.push(0, marker::idle());
+  gate.push(1, marker::idle());
+  CHECK(all_words(gate) == "i");
+  gate.push(1, marker::watermark(at(120)));
+  CHECK(all_words(gate) == "w290");
+  gate.push(1, marker::watermark(at(300)));
+  CHECK(all_words(gate) == "w300");
+}
+
 TEST_CASE("when all channels are idle that is said once, and the next watermark ends it") {
   input_gate gate(2, checkpoint_mode::exactly_once);
   gate.push(0, marker::watermark(at(10)));
