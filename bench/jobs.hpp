@@ -94,6 +94,8 @@ weir::topology keyed_sum_job(const workload& what, std::shared_ptr<shared_totals
 weir::topology window_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology sliding_sum_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology word_count_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology chain_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology fan_out_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology latency_job(const workload& what, std::shared_ptr<shared_totals> results,
                            std::shared_ptr<latencies> seen);
 weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,

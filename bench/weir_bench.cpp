@@ -106,6 +106,8 @@ int main(int argc, char** argv) {
       {"window-sum", window_sum_job},
       {"sliding-sum", sliding_sum_job},
       {"word-count", word_count_job},
+      {"chain", chain_job},
+      {"fan-out", fan_out_job},
       {"latency", [&](const workload& what, auto results) { return latency_job(what, results, seen); }},
       {"recovery", [&](const workload& what, auto results) {
          return recovery_job(what, results, plan, config.parallelism);
@@ -121,6 +123,8 @@ int main(int argc, char** argv) {
   app.add_option("--keys", done.what.keys, "Different keys; 0: the workload's own number");
   app.add_option("--records", done.what.records,
                  "Records, or lines of word-count; 0: the workload's own number");
+  app.add_option("--operators", done.what.operators, "chain and fan-out: how many operators or sinks")
+      ->check(CLI::PositiveNumber);
   app.add_option("--parallelism", config.parallelism, "Instances of each operator")
       ->check(CLI::PositiveNumber);
   app.add_option("--checkpoint-interval", interval, "Takes checkpoints, such as every 1s")

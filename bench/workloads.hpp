@@ -153,6 +153,7 @@ struct workload {
   std::string name;
   std::uint64_t keys = 0;    ///< 0: the workload's own
   std::uint64_t records = 0; ///< records, or lines of word-count; 0: the workload's own
+  std::uint32_t operators = 10; ///< of chain and fan-out
 };
 
 /// The workload with its own figures where the options gave none.
