@@ -403,7 +403,7 @@ class keyed_table {
   const group_changes& changes_of(key_group group) const { return changes_[group.value - range_.first]; }
 
   template <class IsKey>
-  [[gnu::noinline]] std::byte* change_near(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+  [[gnu::always_inline]] std::byte* change_near(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
     constexpr int most_probes = 16;
     const segment& part = segment_of(hash);
     const std::uint32_t tag = tag_of(hash);
