@@ -4,8 +4,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <weir/actors/sources/generate.hpp>
-
 namespace bench {
 
 namespace {
@@ -78,13 +76,7 @@ void failure::first_result(std::uint64_t restored) {
 weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,
                             std::shared_ptr<failure> plan, std::uint32_t parallelism) {
   weir::topology job{"recovery"};
-  const fast_modulo by_keys(what.keys);
-  job.source("events", weir::generate(
-                           [by_keys](std::uint64_t i, event& out) { out = make_event(i, by_keys); },
-                           what.records))
-      .key_by([](const event& in) { return in.key; })
-      .aggregate("sum", sum_values{})
-      .sink("results", sum_up_and_fail{std::move(results), std::move(plan), what.records / parallelism / 2});
+  keyed_sums(job, what).sink("results", sum_up_and_fail{std::move(results), std::move(plan), what.records / parallelism / 2});
   return job;
 }
 

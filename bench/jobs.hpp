@@ -72,21 +72,8 @@ struct key_total {
   std::uint64_t sum;
 };
 
-/// The running count and sum of a key.
-struct sum_values {
-  struct accumulator {
-    std::uint64_t count = 0;
-    std::uint64_t sum = 0;
-  };
-
-  void add(accumulator& so_far, const event& in) const {
-    ++so_far.count;
-    so_far.sum += in.value;
-  }
-  key_total result(std::uint64_t key, const accumulator& so_far) const {
-    return {key, so_far.count, so_far.sum};
-  }
-};
+/// The results of keyed-sum: what the jobs that are made of it do something with.
+weir::stream<key_total> keyed_sums(weir::topology& job, const workload& what);
 
 // The workloads as a user of Weir writes them. The results are in `results` when the job has ended.
 
