@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -28,6 +29,12 @@ class exchange_base : public progress_receiver {
   explicit exchange_base(std::vector<output_channel*> channels) : channels_(std::move(channels)) {}
   /// Sends the batches that are not full yet.
   virtual void flush() = 0;
+
+  /// Sends those of them whose receivers are done with all before. The channels of the others want more.
+  virtual void flush_idle() = 0;
+
+  /// Sends the batch for one receiver, full or not.
+  virtual void flush(std::uint32_t receiver) = 0;
 
   /// Whether records wait in batches that are not full yet.
   virtual bool has_partial() const = 0;
@@ -102,6 +109,13 @@ class channel_writer {
     times_ = nullptr;
   }
 
+  void flush_idle() {
+    if (channel_->is_idle())
+      flush();
+    else if (has_partial())
+      channel_->want_more();
+  }
+
   bool has_partial() const { return size_ != 0; }
 
   void enable_hashes() { is_hashed_ = true; }
@@ -147,15 +161,41 @@ class channel_writer {
   std::uint32_t room_ = 0;
 };
 
-/// forward, rebalance and broadcast: what does not look into the records.
+/// What all exchanges of one type of records have: a writer for each channel.
 template <record T>
-class plain_exchange final : public exchange_base, public collector<T> {
+class exchange_of : public exchange_base, public collector<T> {
  public:
-  plain_exchange(partitioning how, std::vector<output_channel*> channels, std::uint32_t batch_size)
-      : exchange_base(std::move(channels)), how_(how) {
+  exchange_of(std::vector<output_channel*> channels, std::uint32_t batch_size)
+      : exchange_base(std::move(channels)) {
     for (output_channel* channel : channels_)
       writers_.emplace_back(*channel, batch_capacity<T>(batch_size));
   }
+
+  void flush() override {
+    for (channel_writer<T>& writer : writers_)
+      writer.flush();
+  }
+  void flush_idle() override {
+    for (channel_writer<T>& writer : writers_)
+      writer.flush_idle();
+  }
+  void flush(std::uint32_t receiver) override { writers_[receiver].flush(); }
+  bool has_partial() const override {
+    return std::any_of(writers_.begin(), writers_.end(),
+                       [](const channel_writer<T>& writer) { return writer.has_partial(); });
+  }
+  collector_base& input() override { return *this; }
+
+ protected:
+  std::vector<channel_writer<T>> writers_; // for each channel, in their order
+};
+
+/// forward, rebalance and broadcast: what does not look into the records.
+template <record T>
+class plain_exchange final : public exchange_of<T> {
+ public:
+  plain_exchange(partitioning how, std::vector<output_channel*> channels, std::uint32_t batch_size)
+      : exchange_of<T>(std::move(channels), batch_size), how_(how) {}
 
   void receive(batch<T>& records) override {
     if (how_ == partitioning::broadcast) {
@@ -165,30 +205,36 @@ class plain_exchange final : public exchange_base, public collector<T> {
       return;
     }
     move(writers_[turn_], records);
+    change_turns();
+  }
+
+  void flush() override {
+    exchange_of<T>::flush();
+    change_turns();
+  }
+  void flush_idle() override {
+    exchange_of<T>::flush_idle();
+    change_turns();
+  }
+  void flush(std::uint32_t receiver) override {
+    exchange_of<T>::flush(receiver);
+    change_turns();
+  }
+
+  void receive_partition(const partition_change& change) override {
+    if (how_ == partitioning::forward)
+      this->send_all(marker::of_partition(change));
+  }
+
+ private:
+  using exchange_of<T>::writers_;
+
+  /// Whoever has got a batch has had its turn.
+  void change_turns() {
     if (how_ == partitioning::rebalance && !writers_[turn_].has_partial())
       turn_ = (turn_ + 1) % writers_.size();
   }
 
-  void flush() override {
-    for (channel_writer<T>& writer : writers_)
-      writer.flush();
-    if (how_ == partitioning::rebalance)
-      turn_ = (turn_ + 1) % writers_.size();
-  }
-  bool has_partial() const override {
-    for (const channel_writer<T>& writer : writers_)
-      if (writer.has_partial())
-        return true;
-    return false;
-  }
-  collector_base& input() override { return *this; }
-
-  void receive_partition(const partition_change& change) override {
-    if (how_ == partitioning::forward)
-      send_all(marker::of_partition(change));
-  }
-
- private:
   static void copy(channel_writer<T>& writer, batch<T>& records) {
     append(writer, records, [](T& record) { return T(record); });
   }
@@ -212,21 +258,18 @@ class plain_exchange final : public exchange_base, public collector<T> {
 
   partitioning how_;
   std::size_t turn_ = 0;
-  std::vector<channel_writer<T>> writers_;
 };
 
 /// hash: each record goes to the instance that owns its key's group, with the hash beside it.
 template <record T, class KeyOf>
-class hash_exchange final : public exchange_base, public collector<T> {
+class hash_exchange final : public exchange_of<T> {
  public:
   hash_exchange(KeyOf key_of, std::vector<output_channel*> channels, std::uint32_t batch_size,
                 std::uint32_t groups)
-      : exchange_base(std::move(channels)), key_of_(std::move(key_of)), groups_(groups) {
-    for (output_channel* channel : channels_) {
-      writers_.emplace_back(*channel, batch_capacity<T>(batch_size));
-      writers_.back().enable_hashes();
-    }
-    const auto parallelism = static_cast<std::uint32_t>(channels_.size());
+      : exchange_of<T>(std::move(channels), batch_size), key_of_(std::move(key_of)), groups_(groups) {
+    for (channel_writer<T>& writer : writers_)
+      writer.enable_hashes();
+    const auto parallelism = static_cast<std::uint32_t>(writers_.size());
     for (std::uint32_t group = 0; group < groups; ++group)
       writer_of_group_.push_back(&writers_[instance_of(key_group{group}, parallelism, groups)]);
   }
@@ -249,19 +292,9 @@ class hash_exchange final : public exchange_base, public collector<T> {
       divide<false>(records);
   }
 
-  void flush() override {
-    for (channel_writer<T>& writer : writers_)
-      writer.flush();
-  }
-  bool has_partial() const override {
-    for (const channel_writer<T>& writer : writers_)
-      if (writer.has_partial())
-        return true;
-    return false;
-  }
-  collector_base& input() override { return *this; }
-
  private:
+  using exchange_of<T>::writers_;
+
   template <bool Timed>
   void divide(batch<T>& records) {
     T* const all = records.records();
@@ -277,7 +310,6 @@ class hash_exchange final : public exchange_base, public collector<T> {
 
   KeyOf key_of_;
   std::uint32_t groups_;
-  std::vector<channel_writer<T>> writers_;
   std::vector<channel_writer<T>*> writer_of_group_;
 };
 

@@ -5,11 +5,16 @@
 namespace weir {
 
 void output_channel::send(batch_ptr records) {
-  if (credits_ == 0 || !waiting_.empty()) {
+  if (free_ == 0 || !waiting_.empty()) {
     waiting_.emplace_back(std::move(records));
     return;
   }
-  --credits_;
+  hand_over(std::move(records));
+}
+
+void output_channel::hand_over(batch_ptr records) {
+  --free_;
+  wants_more_ = false;
   transport_.send_batch(index_, std::move(records));
 }
 
@@ -21,7 +26,7 @@ void output_channel::send(const marker& what) {
 }
 
 void output_channel::credit_returned(batch_ptr emptied) {
-  ++credits_;
+  ++free_;
   if (emptied)
     spare_.push_back(std::move(emptied));
   send_waiting();
@@ -38,10 +43,9 @@ batch_ptr output_channel::take_spare() {
 void output_channel::send_waiting() {
   while (!waiting_.empty()) {
     if (auto* records = std::get_if<batch_ptr>(&waiting_.front())) {
-      if (credits_ == 0)
+      if (free_ == 0)
         return;
-      --credits_;
-      transport_.send_batch(index_, std::move(*records));
+      hand_over(std::move(*records));
     } else {
       transport_.send_marker(index_, std::get<marker>(waiting_.front()));
     }

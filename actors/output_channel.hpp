@@ -24,11 +24,14 @@ class channel_transport {
 /// does not overtake batches that wait. What waits is bounded by what one input batch can produce,
 /// because a task takes no input while a channel is blocked.
 ///
+/// A batch that is not full is best sent when the receiver is done with all before it (Nagle, RFC 896): an idle
+/// receiver gets it at once, and a busy one gets larger batches.
+///
 /// Thread safety: task thread only.
 class output_channel {
  public:
   output_channel(std::uint32_t index, std::uint32_t credits, channel_transport& transport)
-      : index_(index), credits_(credits), transport_(transport) {}
+      : index_(index), credits_(credits), free_(credits), transport_(transport) {}
 
   void send(batch_ptr records);
   void send(const marker& what);
@@ -40,15 +43,28 @@ class output_channel {
   batch_ptr take_spare();
 
   bool is_blocked() const noexcept { return !waiting_.empty(); }
+
+  /// Whether the receiver is done with every batch sent so far.
+  bool is_idle() const noexcept { return free_ == credits_; }
+
+  /// Asks that more be sent as soon as the receiver is done with every batch sent so far.
+  void want_more() noexcept { wants_more_ = true; }
+
+  /// Whether that was asked for, no batch has been sent since, and the time has come.
+  bool is_due() const noexcept { return wants_more_ && is_idle(); }
+
   std::uint32_t index() const noexcept { return index_; }
 
  private:
   using item = std::variant<batch_ptr, marker>;
 
+  void hand_over(batch_ptr records);
   void send_waiting();
 
   std::uint32_t index_;
-  std::uint32_t credits_;
+  std::uint32_t credits_; // in all
+  std::uint32_t free_;    // not spent
+  bool wants_more_ = false;
   channel_transport& transport_;
   std::deque<item> waiting_;
   std::vector<batch_ptr> spare_;

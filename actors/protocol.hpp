@@ -91,9 +91,6 @@ struct task_stopped {
 /// Go on: a source's next turn, or input that waited.
 struct next_turn {};
 
-/// The batch timeout has passed.
-struct flush_outputs {};
-
 /// A point in processing time that an operator waits for may have come.
 struct wake_task {};
 
@@ -111,6 +108,5 @@ WEIR_LOCAL_MESSAGE(weir::task_ended)
 WEIR_LOCAL_MESSAGE(weir::task_failed)
 WEIR_LOCAL_MESSAGE(weir::task_stopped)
 WEIR_LOCAL_MESSAGE(weir::next_turn)
-WEIR_LOCAL_MESSAGE(weir::flush_outputs)
 WEIR_LOCAL_MESSAGE(weir::wake_task)
 WEIR_END_MESSAGES(weir_actors)

@@ -11,6 +11,17 @@ namespace {
 // Waking a thread costs some microseconds of two processors.
 constexpr duration shortest_wait = std::chrono::microseconds{40};
 
+/// To so many receivers an edge has batches and credits of full size; beyond, what is under way on all channels
+/// together would be in no cache.
+constexpr std::uint32_t full_size_receivers = 8;
+
+std::uint32_t divided_among(std::uint32_t receivers, std::uint32_t amount) {
+  if (receivers <= full_size_receivers)
+    return amount;
+  const std::uint32_t least = std::max(amount / 4, 1U);
+  return std::max(static_cast<std::uint32_t>(std::uint64_t{amount} * full_size_receivers / receivers), least);
+}
+
 } // namespace
 
 task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
@@ -31,14 +42,20 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
     outputs[link.from][link.output]->connect_progress(*operators_[link.to]);
   }
   for (const task_output& output : blueprint_.outputs) {
+    const std::uint32_t credits = divided_among(output.channels, config_.credits);
+    const std::uint32_t batch_size = output.how == partitioning::hash
+                                         ? divided_among(output.channels, config_.batch_size)
+                                         : config_.batch_size;
     std::vector<output_channel*> channels;
     for (std::uint32_t i = 0; i < output.channels; ++i) {
       const auto index = static_cast<std::uint32_t>(channels_.size());
-      channels_.push_back(std::make_unique<output_channel>(index, config_.credits, environment_));
+      channels_.push_back(std::make_unique<output_channel>(index, credits, environment_));
       channels.push_back(channels_.back().get());
     }
-    exchanges_.push_back(output.make(
-        exchange_setup{output.how, std::move(channels), config_.batch_size, key_groups}));
+    exchanges_.push_back(
+        output.make(exchange_setup{output.how, std::move(channels), batch_size, key_groups}));
+    for (std::uint32_t i = 0; i < output.channels; ++i)
+      owners_.push_back({exchanges_.back().get(), i});
     outputs[output.from][output.output]->connect(exchanges_.back()->input());
     outputs[output.from][output.output]->connect_progress(*exchanges_.back());
   }
@@ -103,6 +120,8 @@ void task::credit_returned(std::uint32_t channel, batch_ptr emptied) {
   output_channel& returned = *channels_[channel];
   const bool was_blocked = returned.is_blocked();
   returned.credit_returned(std::move(emptied));
+  if (returned.is_due())
+    owners_[channel].exchange->flush(owners_[channel].receiver);
   if (!was_blocked || returned.is_blocked())
     return;
   --blocked_;
@@ -142,8 +161,13 @@ void task::work() {
   }
   watch_clock();
   const bool is_reading = blueprint_.is_source && phase_ == phase::running;
-  if ((advancing_ || is_waking_ || is_reading || gate_.has_ready()) && can_send())
+  if (has_work() || (is_reading && can_send()))
     schedule(duration::zero());
+}
+
+/// Whether there is something to do that the task has no message for yet, besides a source's turn.
+bool task::has_work() const {
+  return (advancing_ || is_waking_ || gate_.has_ready()) && can_send();
 }
 
 void task::wake() {
@@ -159,7 +183,7 @@ void task::step_advance() {
     advancing_.reset();
   }
   flush_chain();
-  settle_outputs(false);
+  settle_outputs(has_work());
 }
 
 void task::step_wakeups() {
@@ -171,7 +195,7 @@ void task::step_wakeups() {
       is_waking_ = true;
     flush_chain();
   }
-  settle_outputs(false);
+  settle_outputs(has_work());
 }
 
 void task::watch_clock() {
@@ -190,7 +214,7 @@ void task::watch_clock() {
 void task::run_source() {
   const source_turn turn = operators_.front()->take_turn();
   flush_chain();
-  settle_outputs(turn.what == source_turn::outcome::idle);
+  settle_outputs(turn.what == source_turn::outcome::more);
   switch (turn.what) {
   case source_turn::outcome::more: schedule(duration::zero()); break;
   case source_turn::outcome::idle: schedule(turn.wait); break;
@@ -208,7 +232,7 @@ void task::handle(batch_ready& event) {
   inputs_[event.channel]->receive_any(*event.records);
   flush_chain();
   environment_.return_credit(event.channel, std::move(event.records));
-  settle_outputs(false);
+  settle_outputs(has_work());
 }
 
 void task::handle(const watermark_advanced& event) {
@@ -242,7 +266,7 @@ void task::drain() {
     if (operators_[draining_]->drain())
       ++draining_;
     flush_chain();
-    settle_outputs(false);
+    settle_outputs(true);
   }
   phase_ = phase::ended;
   send_all(marker::end());
@@ -260,24 +284,25 @@ void task::flush_chain() {
     port->flush();
 }
 
-void task::flush() {
-  flush_scheduled_ = false;
-  settle_outputs(true);
-}
-
-void task::settle_outputs(bool now) {
-  bool partial = false;
-  for (const auto& exchange : exchanges_) {
-    if (!exchange->has_partial())
-      continue;
-    if (now || config_.batch_timeout == duration::zero())
-      exchange->flush();
-    else
-      partial = true;
-  }
+/// Sends batches that are not full when their time has come, and notes what waits.
+void task::settle_outputs(bool is_busy) {
   count_blocked();
-  if (partial && !std::exchange(flush_scheduled_, true))
-    environment_.schedule_flush(config_.batch_timeout);
+  const bool is_partial = std::any_of(exchanges_.begin(), exchanges_.end(),
+                                      [](const auto& exchange) { return exchange->has_partial(); });
+  if (!is_partial) {
+    partial_since_.reset();
+    return;
+  }
+  if (is_busy && can_send()) {
+    const auto now = environment_.now();
+    if (!partial_since_)
+      partial_since_ = now;
+    if (now - *partial_since_ < config_.batch_timeout)
+      return;
+  }
+  partial_since_.reset();
+  for (const auto& exchange : exchanges_)
+    exchange->flush_idle();
 }
 
 void task::count_blocked() {

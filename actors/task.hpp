@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -72,8 +73,8 @@ class task_environment : public channel_transport {
   /// Calls task::take_turn after `delay`.
   virtual void schedule_turn(duration delay) = 0;
 
-  /// Calls task::flush after `delay`.
-  virtual void schedule_flush(duration delay) = 0;
+  /// The time by which the batch timeout is measured.
+  virtual std::chrono::steady_clock::time_point now() const = 0;
 
   /// Calls task::wake after `delay`.
   virtual void schedule_wakeup(duration delay) = 0;
@@ -108,7 +109,6 @@ class task {
   void receive(std::uint32_t channel, const marker& what);
   void credit_returned(std::uint32_t channel, batch_ptr emptied);
   void take_turn();
-  void flush();
   void wake();
 
   void take_snapshot(const snapshot_order& order, bool stop);
@@ -123,6 +123,11 @@ class task {
 
  private:
   enum class phase : std::uint8_t { waiting, running, stopped, draining, ended };
+
+  struct channel_owner {
+    exchange_base* exchange;
+    std::uint32_t receiver; // of the exchange's
+  };
 
   bool can_send() const noexcept { return blocked_ == 0; }
   void work();
@@ -139,7 +144,8 @@ class task {
   void end_source();
   void drain();
   void flush_chain();
-  void settle_outputs(bool now);
+  bool has_work() const;
+  void settle_outputs(bool is_busy);
   void count_blocked();
   void schedule(duration delay);
   void snapshot_and_forward(const snapshot_order& order);
@@ -154,11 +160,12 @@ class task {
   std::vector<collector_base*> inputs_;
   std::vector<std::unique_ptr<output_channel>> channels_;
   std::vector<std::unique_ptr<exchange_base>> exchanges_;
+  std::vector<channel_owner> owners_; // of the channels
   input_gate gate_;
 
   phase phase_ = phase::waiting;
   bool turn_scheduled_ = false;
-  bool flush_scheduled_ = false;
+  std::optional<std::chrono::steady_clock::time_point> partial_since_; // batches that are not full have waited
   std::optional<event_time> advancing_; // the watermark that the first operator has not done with yet
   bool is_waking_ = false;              // operators have not done yet what is due
   std::optional<event_time> wakeup_at_; // the earliest wakeup that has been asked for

@@ -26,7 +26,6 @@ caf::behavior task_actor::make_behavior() {
         task_->credit_returned(back.channel, std::move(back.emptied));
       },
       [this](next_turn) { task_->take_turn(); },
-      [this](flush_outputs) { task_->flush(); },
       [this](wake_task) { task_->wake(); },
       [this](const marker_sent& sent) { task_->receive(sent.channel, sent.what); },
       [this](const take_snapshot& order) {
@@ -80,8 +79,8 @@ void task_actor::schedule_turn(duration delay) {
     tell_self_later(*this, delay, next_turn{});
 }
 
-void task_actor::schedule_flush(duration delay) {
-  tell_self_later(*this, delay, flush_outputs{});
+std::chrono::steady_clock::time_point task_actor::now() const {
+  return std::chrono::steady_clock::now();
 }
 
 void task_actor::schedule_wakeup(duration delay) {

@@ -31,7 +31,7 @@ class task_actor : public actor_base, private task_environment {
   void send_marker(std::uint32_t channel, const marker& what) override;
   void return_credit(std::uint32_t channel, batch_ptr emptied) override;
   void schedule_turn(duration delay) override;
-  void schedule_flush(duration delay) override;
+  std::chrono::steady_clock::time_point now() const override;
   void schedule_wakeup(duration delay) override;
   void report_snapshot(checkpoint_id checkpoint,
                        std::vector<std::shared_ptr<const operator_snapshot>> operators) override;

@@ -301,15 +301,17 @@ std::vector<setting> execution_rows() {
           "Threads that run tasks. 0: one per core."),
       count_setting(
           "batch.size", 1, 1'048'576, [](auto& c) -> auto& { return c.task.batch_size; },
-          "Records in a full batch; fewer where 24 KiB hold fewer. Larger means more throughput, "
-          "until the caches are lost."),
+          "Records in a full batch; fewer where 24 KiB hold fewer, and down to a quarter on a keyed "
+          "edge to more than 8 receivers. Larger means more throughput, until the caches are lost."),
       duration_setting(
           "batch.timeout", 0s, [](auto& c) -> auto& { return c.task.batch_timeout; },
-          "How long a record may wait in a batch that does not fill."),
+          "How long a record may wait in a batch that does not fill while its task is busy and the "
+          "receiver has nothing else from it. A task with nothing else to do sends what it has at "
+          "once."),
       count_setting(
           "channel.credits", 1, 65'536, [](auto& c) -> auto& { return c.task.credits; },
-          "Batches in flight per channel. Larger means more memory and longer waits for a barrier; "
-          "below 8 two tasks take turns instead of working at the same time."),
+          "Batches in flight per channel; down to a quarter on an edge to more than 8 receivers. "
+          "Larger means more memory and longer waits for a barrier; below 8 two tasks take turns instead of working at the same time."),
   };
 }
 

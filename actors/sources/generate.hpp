@@ -134,11 +134,14 @@ class generate {
     const std::uint64_t stride = range.stride;
     const std::uint64_t partition = partition_of(range);
     out.set_partition(partition);
-    for (std::uint64_t i = 0; i != n; ++i, number += stride) {
-      if constexpr (detail::makes_record<F>)
-        out.append() = f_(number);
-      else
-        f_(number, out.append());
+    {
+      typename emitter<output>::run records(out);
+      for (std::uint64_t i = 0; i != n; ++i, number += stride) {
+        if constexpr (detail::makes_record<F>)
+          records.append() = f_(number);
+        else
+          f_(number, records.append());
+      }
     }
     range.advance(n);
     if (range.left() == 0)
