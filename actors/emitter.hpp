@@ -79,7 +79,8 @@ class emitter final : public output_port {
   }
 
   /// Many records in a row, none with an event time: what append() does, with the place of the next
-  /// record in registers. Nothing else may be emitted while it lives.
+  /// record in registers, where stores into the record before cannot have changed it. Nothing else may be emitted
+  /// while it lives.
   class run {
    public:
     explicit run(emitter& out) noexcept

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -21,6 +22,9 @@ namespace weir {
 /// actor to run, and when it has not rested for a while. What still waits behind a long function is found by one of
 /// the threads that have nothing to do: it looks at the queue every two milliseconds while another is busy,
 /// and for a while longer. When none does, work is handed to the first that waits.
+///
+/// Of the threads that run out of work after having had plenty of it, one looks for more for the time that a batch
+/// takes before it sleeps: two tasks, one of which is a little faster, would otherwise wake each other for every batch.
 class shared_queue_policy : public caf::policy::unprofiled {
  public:
   struct coordinator_data {
@@ -32,6 +36,8 @@ class shared_queue_policy : public caf::policy::unprofiled {
     std::size_t idle = 0;             // so many
     std::condition_variable has_work_for_watcher;
     bool is_watched = false; // by another one, which looks from time to time
+    std::size_t staying = 0; // threads that look without sleeping
+    std::atomic<bool> has_queued = false; // for them: whether the queue has anything
   };
 
   struct worker_data {
@@ -64,7 +70,8 @@ class shared_queue_policy : public caf::policy::unprofiled {
   caf::resumable* dequeue(Worker* self) {
     coordinator_data& shared = d(self->parent());
     std::unique_lock lock(shared.mutex);
-    ++d(self).without_rest;
+    if (++d(self).without_rest > very_busy && shared.queue.empty() && shared.staying == 0)
+      stay(shared, lock);
     for (int looks = 0; shared.queue.empty(); ++looks) {
       d(self).without_rest = 0;
       const bool any_busy = shared.idle + 1 != self->parent()->num_workers();
@@ -80,6 +87,7 @@ class shared_queue_policy : public caf::policy::unprofiled {
     }
     caf::resumable* const job = shared.queue.front();
     shared.queue.pop_front();
+    shared.has_queued.store(!shared.queue.empty(), std::memory_order_relaxed);
     if (!shared.queue.empty())
       wake_one(shared);
     return job;
@@ -98,6 +106,8 @@ class shared_queue_policy : public caf::policy::unprofiled {
 
  private:
   static constexpr std::uint32_t busy = 3; // jobs without a rest
+  static constexpr std::uint32_t very_busy = 8;
+  static constexpr std::chrono::microseconds time_of_staying{20};
   static constexpr std::chrono::milliseconds time_between_looks{2};
   static constexpr int most_looks = 5; // while no thread has anything to do
 
@@ -105,8 +115,32 @@ class shared_queue_policy : public caf::policy::unprofiled {
   static void enqueue(coordinator_data& shared, caf::resumable* job, std::size_t wake_from) {
     const std::lock_guard lock(shared.mutex);
     shared.queue.push_back(job);
+    shared.has_queued.store(true, std::memory_order_relaxed);
+    if (shared.queue.size() <= shared.staying)
+      return;
     if (shared.queue.size() >= wake_from || !shared.is_watched)
       wake_one(shared);
+  }
+
+  /// Waits for work without sleeping, for a while.
+  static void stay(coordinator_data& shared, std::unique_lock<std::mutex>& lock) {
+    ++shared.staying;
+    lock.unlock();
+    const auto end = std::chrono::steady_clock::now() + time_of_staying;
+    while (!shared.has_queued.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end)
+      for (int i = 0; i < 8; ++i)
+        relax();
+    lock.lock();
+    --shared.staying;
+  }
+
+  /// Leaves the core to its other thread for a moment.
+  static void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb");
+#endif
   }
 
   static void wake_one(coordinator_data& shared) {

@@ -1,0 +1,195 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <weir/actors/operators/source.hpp>
+#include <weir/actors/task.hpp>
+
+using namespace weir;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What a task sends, and the time, which stands still.
+class recorded final : public task_environment {
+ public:
+  struct sent_batch {
+    std::uint32_t channel;
+    std::uint32_t size;
+    friend bool operator==(const sent_batch&, const sent_batch&) = default;
+  };
+
+  void send_batch(std::uint32_t channel, batch_ptr records) override {
+    sent.push_back({channel, records->size()});
+    batches.push_back(std::move(records));
+  }
+  void send_marker(std::uint32_t, const marker&) override {}
+  void return_credit(std::uint32_t, batch_ptr) override {}
+  void schedule_turn(duration) override { ++turns; }
+  void schedule_wakeup(duration) override {}
+  std::chrono::steady_clock::time_point now() const override { return time; }
+  void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>) override {}
+  void report_completion(checkpoint_id) override {}
+  void report_end() override {}
+
+  std::vector<sent_batch> sent;
+  std::vector<batch_ptr> batches;
+  std::uint32_t turns = 0;
+  std::chrono::steady_clock::time_point time{};
+};
+
+using sent_batches = std::vector<recorded::sent_batch>;
+
+/// Emits what the test says, and ends its turns as the test says.
+struct scripted {
+  using output = std::uint64_t;
+  using split = std::uint64_t;
+
+  struct turn {
+    std::vector<std::uint64_t> records;
+    source_turn::outcome outcome;
+  };
+
+  result<std::vector<split>> splits(std::uint32_t) const { return std::vector<split>{}; }
+  void open(const operator_context&, const std::vector<split>&) {}
+  source_turn poll(emitter<std::uint64_t>& out) {
+    for (const std::uint64_t one : next->records)
+      out(one);
+    return {next->outcome, 1ms};
+  }
+  std::vector<split> snapshot() const { return {}; }
+
+  std::shared_ptr<turn> next = std::make_shared<turn>();
+};
+
+/// A source task with a keyed edge to so many receivers. A record goes to the receiver that place() says.
+class running_task {
+ public:
+  running_task(std::uint32_t receivers, const task_config& config) : receivers_(receivers) {
+    task_blueprint blueprint;
+    blueprint.is_source = true;
+    blueprint.operators.push_back(
+        {[source = source_] { return std::make_unique<source_operator<scripted>>(source); }, {}, {}});
+    blueprint.outputs.push_back({0, 0,
+                                 [](exchange_setup setup) -> std::unique_ptr<exchange_base> {
+                                   return std::make_unique<hash_exchange<std::uint64_t, key_of>>(
+                                       key_of{}, std::move(setup.channels), setup.batch_size, setup.key_groups);
+                                 },
+                                 partitioning::hash, receivers});
+    task_.emplace(std::move(blueprint), config, checkpoint_mode{}, groups, environment);
+    task_->open();
+    task_->run();
+  }
+
+  /// The source's next turn: one record for each of these receivers.
+  void turn(const std::vector<std::uint32_t>& to, source_turn::outcome outcome) {
+    source_.next->records.clear();
+    for (const std::uint32_t receiver : to)
+      source_.next->records.push_back(record_for(receiver));
+    source_.next->outcome = outcome;
+    task_->take_turn();
+  }
+
+  sent_batches sent() { return std::exchange(environment.sent, {}); }
+  void give_back(std::uint32_t channel) { task_->credit_returned(channel, {}); }
+
+  recorded environment;
+
+ private:
+  static constexpr std::uint32_t groups = 128;
+  struct key_of {
+    const std::uint64_t& operator()(const std::uint64_t& record) const { return record; }
+  };
+
+  std::uint64_t record_for(std::uint32_t receiver) const {
+    for (std::uint64_t record = 0;; ++record)
+      if (instance_of(key_group_of(hash_of(record), groups), receivers_, groups) == receiver)
+        return record;
+  }
+
+  std::uint32_t receivers_;
+  scripted source_;
+  std::optional<task> task_;
+};
+
+constexpr auto more = source_turn::outcome::more;
+constexpr auto idle = source_turn::outcome::idle;
+
+} // namespace
+
+TEST_CASE("a task with nothing else to do sends a batch that is not full to a receiver that has none") {
+  running_task one(2, {});
+  one.turn({0, 0, 1}, idle);
+  CHECK(one.sent() == sent_batches{{0, 2}, {1, 1}});
+}
+
+TEST_CASE("what comes while the receiver has a batch gathers, and goes when that comes back") {
+  running_task one(2, {});
+  one.turn({0, 0}, idle);
+  CHECK(one.sent() == sent_batches{{0, 2}});
+  one.turn({0, 0, 0}, idle);
+  one.turn({0, 1}, idle);
+  CHECK(one.sent() == sent_batches{{1, 1}});
+  one.give_back(0);
+  CHECK(one.sent() == sent_batches{{0, 4}});
+  one.give_back(0);
+  CHECK(one.sent().empty());
+}
+
+TEST_CASE("a busy task lets batches that are not full wait until the batch timeout has passed") {
+  task_config config;
+  config.batch_timeout = 10ms;
+  running_task one(2, config);
+  one.turn({0, 0}, more);
+  CHECK(one.sent().empty());
+  one.environment.time += 9ms;
+  one.turn({1}, more);
+  CHECK(one.sent().empty());
+  one.environment.time += 1ms;
+  one.turn({0}, more);
+  CHECK(one.sent() == sent_batches{{0, 3}, {1, 1}});
+
+  one.turn({0, 1}, more);
+  one.environment.time += 10ms;
+  one.turn({}, more);
+  CHECK(one.sent().empty()); // both receivers have a batch
+  one.give_back(1);
+  CHECK(one.sent() == sent_batches{{1, 1}});
+  one.give_back(0);
+  CHECK(one.sent() == sent_batches{{0, 1}});
+}
+
+TEST_CASE("a batch that fills while another is wanted needs no more asking") {
+  task_config config;
+  config.batch_size = 4;
+  running_task one(1, config);
+  one.turn({0}, idle);
+  one.turn({0}, idle); // wanted as soon as the first is back
+  CHECK(one.sent() == sent_batches{{0, 1}});
+  one.turn({0, 0, 0, 0}, more);
+  CHECK(one.sent() == sent_batches{{0, 4}});
+  one.give_back(0);
+  one.give_back(0);
+  CHECK(one.sent().empty());
+  one.turn({}, idle);
+  CHECK(one.sent() == sent_batches{{0, 1}});
+}
+
+TEST_CASE("a keyed edge to many receivers has smaller batches and fewer credits, to a quarter") {
+  const auto largest_and_credits = [](std::uint32_t receivers) {
+    running_task one(receivers, {});
+    std::vector<std::uint32_t> to(3000, 0);
+    for (int i = 0; i < 20 && one.environment.sent.size() < 20; ++i)
+      one.turn(to, more);
+    const sent_batches sent = one.sent();
+    return std::pair{sent.front().size, static_cast<std::uint32_t>(sent.size())};
+  };
+  CHECK(largest_and_credits(8) == std::pair{1024U, 16U});
+  CHECK(largest_and_credits(16) == std::pair{512U, 8U});
+  CHECK(largest_and_credits(32) == std::pair{256U, 4U});
+  CHECK(largest_and_credits(100) == std::pair{256U, 4U});
+}
