@@ -39,9 +39,10 @@ class instance_state {
   }
 
   template <class P>
-  void write(P& how, const snapshot_order&, operator_snapshot& made) const {
+  void begin_write(P& how, const snapshot_order&, operator_snapshot& made) const {
     write_operator_state(how, states_, made);
   }
+  bool write_some(operator_snapshot&) const { return true; }
 
   // Timers are for keys.
   template <class P, class Context, class Out>
@@ -128,10 +129,11 @@ class process_state {
   }
 
   template <class P>
-  void write(P& how, const snapshot_order& order, operator_snapshot& made) {
-    rows_.write(made, order);
+  void begin_write(P& how, const snapshot_order& order, operator_snapshot& made) {
+    rows_.begin_write(made, order);
     write_operator_state(how, rows_.instance(), made);
   }
+  bool write_some(operator_snapshot& made) { return rows_.write_some(made); }
 
  private:
   template <class P, class Out>

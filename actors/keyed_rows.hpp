@@ -117,11 +117,12 @@ class keyed_rows {
       state_->table().prefetch(hashes[i + prefetch_distance]);
   }
 
-  /// Into a snapshot, where they are stored.
-  void write(operator_snapshot& made, const snapshot_order& order) {
+  /// Into a snapshot, where they are stored; write_some() until it is complete.
+  void begin_write(operator_snapshot& made, const snapshot_order& order) {
     if (context_->is_stored)
-      state_->write(made, order, context_->now_ms());
+      state_->begin_write(made, order, context_->now_ms());
   }
+  bool write_some(operator_snapshot& made) { return state_->write_some(made); }
 
  private:
   using state_type = keyed_state<Key, dynamic_rows>;

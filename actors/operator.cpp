@@ -70,7 +70,7 @@ bool operator_base::drain() {
   return drained_;
 }
 
-operator_snapshot operator_base::snapshot(const snapshot_order& order) {
+operator_snapshot operator_base::begin_snapshot(const snapshot_order& order) {
   operator_snapshot made;
   made.uid = context_.uid;
   made.instance = context_.instance;
@@ -81,6 +81,10 @@ operator_snapshot operator_base::snapshot(const snapshot_order& order) {
   made.base = order.base;
   guarded("taking a snapshot", [&] { on_snapshot(order, made); });
   return made;
+}
+
+bool operator_base::write_snapshot(operator_snapshot& made) {
+  return guarded("taking a snapshot", [&] { return on_write_snapshot(made); });
 }
 
 void operator_base::count_dropped() {

@@ -106,8 +106,13 @@ class operator_base : public progress_receiver {
   /// Called until then, with pauses in between when receivers are slow.
   bool drain();
 
-  /// Everything that must be there after a restart. Sinks prepare their transactions here.
-  operator_snapshot snapshot(const snapshot_order& order);
+  /// Everything that must be there after a restart, as it is now. Sinks prepare their transactions here. It is
+  /// complete when write_snapshot() says so, and there is no other until then.
+  operator_snapshot begin_snapshot(const snapshot_order& order);
+
+  /// Adds to a snapshot that was begun about as much as a batch takes; records and watermarks may come in between.
+  /// Returns whether it is complete.
+  bool write_snapshot(operator_snapshot& made);
 
   /// The checkpoint is durable: what was prepared for it may become visible.
   virtual void checkpoint_completed(checkpoint_id) {}
@@ -140,6 +145,7 @@ class operator_base : public progress_receiver {
   virtual bool on_wakeup(event_time) { return true; }
   virtual bool on_drain() { return true; }
   virtual void on_snapshot(const snapshot_order&, operator_snapshot&) {}
+  virtual bool on_write_snapshot(operator_snapshot&) { return true; }
 
   /// Calls body(record, index) for each record, counting them, and gives an exception the
   /// operator's name and the record's position.

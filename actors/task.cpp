@@ -141,6 +141,14 @@ void task::schedule(duration delay) {
 }
 
 void task::work() {
+  if (snapshot_)
+    write_snapshot();
+  do_work();
+  if (snapshot_)
+    schedule(duration::zero());
+}
+
+void task::do_work() {
   if (!can_send())
     return;
   if (phase_ == phase::draining) {
@@ -268,6 +276,7 @@ void task::drain() {
     flush_chain();
     settle_outputs(true);
   }
+  finish_snapshot();
   phase_ = phase::ended;
   send_all(marker::end());
   environment_.report_end();
@@ -333,12 +342,29 @@ void task::take_snapshot(const snapshot_order& order, bool stop) {
 }
 
 void task::snapshot_and_forward(const snapshot_order& order) {
+  finish_snapshot();
   if (phase_ != phase::ended)
     send_all(marker::barrier(order));
-  std::vector<std::shared_ptr<const operator_snapshot>> snapshots;
+  snapshot_.emplace(begun_snapshot{order.checkpoint, {}, 0});
   for (const auto& one : operators_)
-    snapshots.push_back(std::make_shared<const operator_snapshot>(one->snapshot(order)));
-  environment_.report_snapshot(order.checkpoint, std::move(snapshots));
+    snapshot_->made.push_back(std::make_shared<operator_snapshot>(one->begin_snapshot(order)));
+  write_snapshot();
+  if (snapshot_)
+    schedule(duration::zero());
+}
+
+/// A slice of the snapshot that has been begun. A complete one is reported.
+void task::write_snapshot() {
+  for (std::size_t& i = snapshot_->writing; i != operators_.size(); ++i)
+    if (!operators_[i]->write_snapshot(*snapshot_->made[i]))
+      return;
+  const begun_snapshot complete = std::move(*std::exchange(snapshot_, std::nullopt));
+  environment_.report_snapshot(complete.checkpoint, {complete.made.begin(), complete.made.end()});
+}
+
+void task::finish_snapshot() {
+  while (snapshot_)
+    write_snapshot();
 }
 
 void task::complete(checkpoint_id checkpoint) {

@@ -90,7 +90,8 @@ class task_environment : public channel_transport {
 ///
 /// It takes one batch, or one turn of the source, or one step of what follows from a watermark or is due in
 /// processing time, at a time, and none while an output channel is blocked. A marker leaves on every output after
-/// everything that came before it. When all input has ended the operators drain, one after the other; then the
+/// everything that came before it. A snapshot is of what was at the barrier, and is written in slices between the
+/// steps, blocked or not; the next one waits for it. When all input has ended the operators drain, one after the other; then the
 /// task answers checkpoints until the job ends.
 ///
 /// Thread safety: task thread only.
@@ -124,6 +125,13 @@ class task {
  private:
   enum class phase : std::uint8_t { waiting, running, stopped, draining, ended };
 
+  /// A snapshot of all operators, one of which is being written.
+  struct begun_snapshot {
+    checkpoint_id checkpoint;
+    std::vector<std::shared_ptr<operator_snapshot>> made;
+    std::size_t writing = 0;
+  };
+
   struct channel_owner {
     exchange_base* exchange;
     std::uint32_t receiver; // of the exchange's
@@ -149,6 +157,9 @@ class task {
   void count_blocked();
   void schedule(duration delay);
   void snapshot_and_forward(const snapshot_order& order);
+  void write_snapshot();
+  void finish_snapshot();
+  void do_work();
   void send_all(const marker& what);
 
   task_blueprint blueprint_;
@@ -172,6 +183,7 @@ class task {
   std::uint32_t blocked_ = 0; // output channels
   std::size_t draining_ = 0;  // operator
   std::deque<snapshot_order> postponed_; // asked for while draining
+  std::optional<begun_snapshot> snapshot_; // not complete yet
 };
 
 } // namespace weir

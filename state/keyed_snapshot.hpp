@@ -74,28 +74,11 @@ struct row_at {
   const std::byte* row; ///< null: it has been removed
 };
 
-/// Everything in one key group, as one section.
-template <storable Key, class Rows>
-bytes write_group(const keyed_table<Key, Rows>& table, key_group group, std::int64_t now) {
-  const Rows& rows = table.rows();
-  const cell_extent everything{.now = now};
-  byte_writer out;
-  out.reserve(table.size(group) * (sizeof(Key) + rows.size()) + 2 * sizeof(std::uint64_t));
-  out.write_raw(std::uint64_t{table.size(group)});
-  table.for_each(group, [&](const Key& key, std::byte*) { encode(out, key); });
-  for (const row_column& column : rows.columns())
-    detail::write_block(out, [&] {
-      table.for_each(group, [&](const Key&, std::byte* row) {
-        detail::write_cell(rows, column, out, row, everything);
-      });
-    });
-  return std::move(out).take();
-}
-
 /// Some rows as one section.
 template <storable Key, class Rows>
 bytes write_rows(const Rows& rows, const std::vector<row_at<Key>>& which, const cell_extent& extent) {
   byte_writer out;
+  out.reserve(which.size() * (sizeof(Key) + rows.size()) + (1 + rows.columns().size()) * sizeof(std::uint64_t));
   out.write_raw(std::uint64_t{which.size()});
   for (const row_at<Key>& one : which)
     encode(out, *one.key);
@@ -108,17 +91,6 @@ bytes write_rows(const Rows& rows, const std::vector<row_at<Key>>& which, const 
           column.write_empty(out);
     });
   return std::move(out).take();
-}
-
-/// What has changed in one key group after version `since`, as one section. The table knows it.
-template <storable Key, class Rows>
-bytes write_changes(const keyed_table<Key, Rows>& table, key_group group, std::uint32_t since,
-                    std::int64_t now) {
-  std::vector<row_at<Key>> changed;
-  table.for_each_removed(group, since, [&](const Key& key) { changed.push_back({&key, nullptr}); });
-  table.for_each_changed(group, since,
-                         [&](const Key& key, std::byte* row) { changed.push_back({&key, row}); });
-  return write_rows(table.rows(), changed, {.is_delta = true, .since = since, .now = now});
 }
 
 /// Applies the sections of a stored key group. The schema has been checked.

@@ -22,6 +22,7 @@
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/restored_state.hpp>
 #include <weir/state/snapshot_order.hpp>
+#include <weir/state/snapshot_slices.hpp>
 #include <weir/state/state_config.hpp>
 
 namespace weir {
@@ -51,9 +52,10 @@ struct keyed_state_setup {
 /// Thread safety: task thread only; key groups of a snapshot may be read on another thread.
 /// Errors:        restore throws std::runtime_error when the checkpoint's state does not fit; with
 ///                state on disk everything may throw it.
-/// Snapshots:     write() copies out what has changed since the checkpoint that it adds to, or
-///                everything; with state on disk it keeps a view of that. A key group is written
-///                whole again when its deltas cost a restore as much as half of it.
+/// Snapshots:     what has changed since the checkpoint that a snapshot adds to, or everything, is copied out in
+///                slices, and as it was when the snapshot began; with state on disk it is written back then, and
+///                the snapshot keeps a view of it. A key group is written whole again when its deltas cost a restore
+///                as much as half of it.
 template <storable Key, class Rows>
 class keyed_state {
  public:
@@ -81,6 +83,8 @@ class keyed_state {
     located found = table_.find_or_create(hash, key);
     if (found.created && disk_) [[unlikely]]
       found.created = !load(hash, key, found.row);
+    if (slices_.is_active()) [[unlikely]]
+      slices_.keep(table_, hash, key, found.row, found.created);
     return found;
   }
 
@@ -98,6 +102,10 @@ class keyed_state {
   /// Cost: the slot of a record is found, and on its way into the cache, some records before it is used.
   template <class KeyAt, class Use>
   void for_each_update(const std::uint64_t* hashes, std::uint32_t size, KeyAt&& key_at, Use&& use) {
+    if (slices_.is_active()) [[unlikely]] {
+      update_each(hashes, size, key_at, use);
+      return;
+    }
     const typename table_type::expectations slot_of(table_);
     std::array<std::byte*, records_ahead> slots; // of the next records, round and round
     for (std::uint32_t i = 0; i < std::min(size, records_ahead); ++i)
@@ -121,9 +129,12 @@ class keyed_state {
     }
   }
 
-  /// The row of a key, to be changed, if it is near the slot where table() expects it; otherwise nullptr.
+  /// The row of a key, to be changed, if it is near the slot where table() expects it, and no snapshot is being
+  /// written; otherwise nullptr.
   template <class IsKey>
   std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    if (slices_.is_active()) [[unlikely]]
+      return nullptr;
     return table_.change_expected(slot, hash, is_key);
   }
 
@@ -134,6 +145,8 @@ class keyed_state {
   void erase(std::uint64_t hash, const Key& key, bool is_new) {
     if (disk_)
       return;
+    if (slices_.is_active() && table_.forgets_removals(hash))
+      slices_.write(table_, key_group_of(hash, setup_.groups));
     table_.erase(hash, key);
     if (!is_new && is_tracked_)
       table_.note_removal(hash, key);
@@ -165,8 +178,10 @@ class keyed_state {
       clean_on_disk(now);
   }
 
-  /// Looks at the next `count` keys in memory for expired values.
+  /// Looks at the next `count` keys in memory for expired values, where no snapshot is being written.
   void clean(std::uint32_t count, const change_time& at) {
+    if (slices_.is_active())
+      return;
     const Rows& rows = table_.rows();
     table_.sweep(next_to_clean_, count, [&](const Key& key, std::byte* row) {
       if (!rows.expire(row, at, nullptr))
@@ -190,6 +205,8 @@ class keyed_state {
                       [&](std::uint64_t, std::string_view key, std::string_view heads) {
                         add_to_cache(hash, decoded<Key>(key), heads);
                       });
+    if (slices_.is_active())
+      table_.for_each_of(hash, [&](const Key& key, std::byte* row) { slices_.keep(table_, hash, key, row, false); });
     table_.for_each_of(hash, visit);
   }
 
@@ -219,6 +236,8 @@ class keyed_state {
       disk_->for_each(group, [&](std::uint64_t hash, std::string_view key, std::string_view heads) {
         add_to_cache(hash, decoded<Key>(key), heads);
       });
+    if (slices_.is_active())
+      slices_.write(table_, group);
     table_.for_each(group, visit);
     table_.clear(group);
     if (disk_) {
@@ -254,18 +273,23 @@ class keyed_state {
     table_.next_version();
   }
 
-  void write(operator_snapshot& made, const snapshot_order& order, std::int64_t now) {
+  /// Begins a snapshot of everything as it is now. write_some() makes `made` complete. One at a time.
+  void begin_write(operator_snapshot& made, const snapshot_order& order, std::int64_t now) {
+    if (slices_.is_active())
+      throw std::logic_error("a snapshot of keyed state was begun before the one before it was complete");
     made.key_type = schema_of<Key>();
     made.keyed_states = declared_states();
     const barrier* const base = forget_before(order.base);
     made.base = base ? order.base : checkpoint_id{};
     const key_group_range range = table_.range();
+    if (!disk_)
+      slices_.begin(table_, now);
     for (std::uint32_t n = range.first; n < range.last; ++n) {
       const key_group group{n};
       if (disk_)
         write_back(group, false, now);
       else if (table_.size(group) != 0)
-        made.key_groups.push_back(snapshot_of(group, base, now));
+        begin_write(made, group, base);
       else
         state_of(group).chain = {};
     }
@@ -273,6 +297,27 @@ class keyed_state {
       made.key_groups = disk_->snapshot(extents(base), table_.rows().columns(), now);
     note_barrier(order.checkpoint);
     table_.next_version();
+  }
+
+  /// Writes about as much of the snapshot as a batch takes. Returns whether `made`, which begin_write() has begun,
+  /// is complete.
+  bool write_some(operator_snapshot& made) {
+    slices_.write_some(table_);
+    if (slices_.is_active())
+      return false;
+    slices_.take([&](key_group_snapshot written) {
+      delta_chain& chain = state_of(written.group).chain;
+      if (!written.is_delta) {
+        chain = {written.data.size(), 0, 0};
+      } else {
+        chain.delta_bytes += written.data.size();
+        ++chain.deltas;
+      }
+      made.key_groups.push_back(std::move(written));
+    });
+    std::sort(made.key_groups.begin(), made.key_groups.end(),
+              [](const key_group_snapshot& a, const key_group_snapshot& b) { return a.group < b.group; });
+    return true;
   }
 
  private:
@@ -369,31 +414,37 @@ class keyed_state {
            chain.base_bytes / 2;
   }
 
-  key_group_snapshot snapshot_of(key_group group, const barrier* base, std::int64_t now) {
-    key_group_snapshot made;
-    made.group = group;
-    made.entries = table_.size(group);
-    delta_chain& chain = state_of(group).chain;
-    if (base && table_.knows_changes(group, base->version)) {
-      made.is_delta = true;
-      if (!table_.has_changed(group, base->version))
-        return made;
-      const std::uint64_t expected = table_.rows().has_entries()
-                                         ? 0
-                                         : chain.base_bytes / made.entries * table_.changed_now(group);
-      if (is_worth(chain, expected)) {
-        made.data = write_changes(table_, group, base->version, now);
-        if (is_worth(chain, made.data.size())) {
-          chain.delta_bytes += made.data.size();
-          ++chain.deltas;
-          return made;
-        }
-      }
+  /// A key group in memory that has keys.
+  void begin_write(operator_snapshot& made, key_group group, const barrier* base) {
+    if (!base || !table_.knows_changes(group, base->version)) {
+      slices_.add(table_, group, std::nullopt);
+      return;
     }
-    made.is_delta = false;
-    made.data = write_group(table_, group, now);
-    chain = {made.data.size(), 0, 0};
-    return made;
+    const std::uint64_t entries = table_.size(group);
+    if (!table_.has_changed(group, base->version)) {
+      key_group_snapshot same;
+      same.group = group;
+      same.entries = entries;
+      same.is_delta = true;
+      made.key_groups.push_back(std::move(same));
+      return;
+    }
+    const delta_chain& chain = state_of(group).chain;
+    // How much of a list or map has changed is not known before it is written.
+    const std::uint64_t expected =
+        table_.rows().has_entries() ? 0 : chain.base_bytes / entries * table_.changed_now(group);
+    slices_.add(table_, group, is_worth(chain, expected) ? std::optional(base->version) : std::nullopt);
+  }
+
+  template <class KeyAt, class Use>
+  [[gnu::noinline]] void update_each(const std::uint64_t* hashes, std::uint32_t size, KeyAt& key_at, Use& use) {
+    for (std::uint32_t i = 0; i < size; ++i) {
+      if (i + prefetch_distance < size)
+        table_.prefetch(hashes[i + prefetch_distance]);
+      decltype(auto) key = key_at(i);
+      const located found = update(hashes[i], key);
+      use(i, std::as_const(key), found.row, found.created);
+    }
   }
 
   /// What of each group on disk goes into a snapshot.
@@ -654,6 +705,7 @@ class keyed_state {
   std::size_t entry_bytes_ = 0;
   typename table_type::sweep_position next_to_clean_;
   disk_state::position next_on_disk_;
+  snapshot_slices<Key, Rows> slices_; // of the snapshot that is being written
 };
 
 } // namespace weir

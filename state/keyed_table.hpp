@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -171,11 +172,20 @@ class keyed_table {
     }
   }
 
+  /// The version in which `row`, of a key of this table, has changed last.
+  std::uint32_t version_of(std::byte* row) const noexcept { return head_in(slot_of(row)).version(); }
+
+  /// Whether note_removal() for a key with this hash would forget what was removed from its group so far: a snapshot
+  /// had rather write the group anew.
+  bool forgets_removals(std::uint64_t hash) {
+    return changes_of(hash).removed.size() > segment_of(hash).size + 64;
+  }
+
   /// The key of a row that snapshots may hold is about to be erased.
   void note_removal(std::uint64_t hash, const Key& key) {
     group_changes& changes = changes_of(hash);
     note_change(changes);
-    if (changes.removed.size() > segment_of(hash).size + 64) { // rather write the group anew
+    if (forgets_removals(hash)) {
       changes.lost = version_;
       changes.removed = {};
     } else {
@@ -196,12 +206,12 @@ class keyed_table {
     return changes.last == version_ ? changes.rows : 0;
   }
 
-  /// Calls visit(key) for the keys of a group that were removed after version `since`. There may be a
-  /// row for them again.
+  /// Calls visit(key) for the keys of a group that were removed after version `since` and up to `until`. There may
+  /// be a row for them again.
   template <class Visit>
-  void for_each_removed(key_group group, std::uint32_t since, Visit&& visit) const {
+  void for_each_removed(key_group group, std::uint32_t since, std::uint32_t until, Visit&& visit) const {
     for (const removed_key& one : changes_of(group).removed)
-      if (one.version > since)
+      if (one.version > since && one.version <= until)
         visit(one.key);
   }
 
@@ -213,6 +223,18 @@ class keyed_table {
         if (head_in(slot).version() > since)
           visit(std::as_const(key_in(slot)), row_in(slot));
       });
+  }
+
+  /// Calls visit(key, row) for the rows of a group that have not changed after version `until`: for all of them, or
+  /// for those that have after version `since`.
+  template <class Visit>
+  void for_each_until(key_group group, std::optional<std::uint32_t> since, std::uint32_t until,
+                      Visit&& visit) const {
+    for_each_slot(group, [&](std::byte* slot) {
+      const std::uint32_t version = head_in(slot).version();
+      if (version <= until && (!since || version > *since))
+        visit(std::as_const(key_in(slot)), row_in(slot));
+    });
   }
 
   /// Nobody will ask what was removed up to this version.
@@ -309,6 +331,11 @@ class keyed_table {
 
   std::size_t size() const noexcept { return size_; }
   std::size_t size(key_group group) const { return segments_[group.value - range_.first].size; }
+  /// How many rows the group has memory for.
+  std::size_t slots(key_group group) const {
+    const segment& part = segments_[group.value - range_.first];
+    return part.slots ? std::size_t{part.mask} + 1 : 0;
+  }
   std::size_t memory() const noexcept { return memory_; }
   key_group_range range() const noexcept { return range_; }
   std::uint32_t groups() const noexcept { return groups_; }

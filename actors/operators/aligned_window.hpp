@@ -503,8 +503,9 @@ class aligned_window_operator final : public keyed_window_operator<In, KeyOf, Fo
 
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     if (this->context().is_stored)
-      state_->write(made, order, 0); // nothing here has a time to live
+      state_->begin_write(made, order, 0); // nothing here has a time to live
   }
+  bool on_write_snapshot(operator_snapshot& made) override { return state_->write_some(made); }
 
   aligned_windows windows_;
   std::int64_t lateness_;

@@ -200,8 +200,9 @@ class keyed_fold_operator final : public operator_base, public collector<In> {
 
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     if (context().is_stored)
-      state_->write(made, order, 0);
+      state_->begin_write(made, order, 0);
   }
+  bool on_write_snapshot(operator_snapshot& made) override { return state_->write_some(made); }
 
   bool on_drain() override {
     const key_group_range range = state_->table().range();

@@ -140,8 +140,9 @@ class process_operator_base : public operator_base {
 
  private:
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    state_.write(how_, order, made);
+    state_.begin_write(how_, order, made);
   }
+  bool on_write_snapshot(operator_snapshot& made) override { return state_.write_some(made); }
   bool on_wakeup(event_time now) override { return state_.wake(how_, told_, out_, now); }
 };
 

@@ -91,7 +91,7 @@ class sink_operator final : public operator_base, public collector<In> {
   }
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
     flush();
-    state_.write(sink_, order, made);
+    state_.begin_write(sink_, order, made);
   }
   bool on_drain() override {
     if constexpr (requires { sink_.finish(); })

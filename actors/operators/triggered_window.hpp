@@ -441,7 +441,10 @@ class triggered_window_operator final : public keyed_window_operator<In, KeyOf, 
     });
   }
 
-  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override { rows_.write(made, order); }
+  void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
+    rows_.begin_write(made, order);
+  }
+  bool on_write_snapshot(operator_snapshot& made) override { return rows_.write_some(made); }
 
   // The records of windows that are collected lie in parts, a row each. A part of time windows is a slice,
   // which those that overlap share; sessions number theirs.

@@ -24,8 +24,13 @@ void write_snapshot(benchmark::State& run) {
       ++std::launder(reinterpret_cast<bench::count_and_sum*>(state.update(weir::hash_of(key), key).row))->count;
   };
   change(1);
+  const auto write = [&](weir::operator_snapshot& made, const weir::snapshot_order& order) {
+    state.begin_write(made, order, 0);
+    while (!state.write_some(made))
+      ;
+  };
   weir::operator_snapshot first;
-  state.write(first, {weir::checkpoint_id{1}, {}}, 0);
+  write(first, {weir::checkpoint_id{1}, {}});
   std::uint64_t checkpoint = 1;
   std::uint64_t bytes = 0;
   for (auto _ : run) {
@@ -33,7 +38,7 @@ void write_snapshot(benchmark::State& run) {
     change(step);
     weir::operator_snapshot made;
     run.ResumeTiming();
-    state.write(made, {weir::checkpoint_id{checkpoint + 1}, weir::checkpoint_id{checkpoint}}, 0);
+    write(made, {weir::checkpoint_id{checkpoint + 1}, weir::checkpoint_id{checkpoint}});
     ++checkpoint;
     for (const auto& group : made.key_groups)
       bytes += group.data.size();

@@ -133,7 +133,9 @@ class sample_state {
 
   operator_snapshot snapshot(const snapshot_order& order) {
     operator_snapshot made;
-    state_.write(made, order, 0);
+    state_.begin_write(made, order, 0);
+    while (!state_.write_some(made))
+      ;
     return made;
   }
 
@@ -226,7 +228,8 @@ TEST_CASE("rows on disk are those of a map, with a cache that holds few of them,
     }
     CHECK(state.table().size() < model.size());
     operator_snapshot made;
-    state.write(made, {checkpoint_id{1}, {}}, 0);
+    state.begin_write(made, {checkpoint_id{1}, {}}, 0);
+    REQUIRE(state.write_some(made)); // it has been written back
     // What changes later is not in the snapshot.
     for (std::uint64_t n = 0; n < 3000; ++n)
       ++*reinterpret_cast<std::uint64_t*>(state.update(hash_of(colliding{n}), colliding{n}).row);
@@ -272,7 +275,8 @@ TEST_CASE("a key whose hash has changed since the checkpoint is an error") {
   keyed_state<std::uint64_t, static_rows<std::uint64_t>> state(in_memory(),
                                                                static_rows<std::uint64_t>("count"));
   state.update(hash_of(std::uint64_t{1}), 1);
-  state.write(made, {checkpoint_id{1}, {}}, 0);
+  state.begin_write(made, {checkpoint_id{1}, {}}, 0);
+  REQUIRE(state.write_some(made));
   made.key_groups.front().group = key_group{(made.key_groups.front().group.value + 1) % groups};
   CHECK_THROWS_WITH_AS(state.restore(restored_from(made)), doctest::Contains("another hash"),
                        std::runtime_error);
@@ -320,9 +324,15 @@ TEST_CASE("snapshots of changes add up to the state, whichever checkpoints faile
         if (n % 16 == 0)
           state->state().settle(0);
       }
-      store.add(checkpoint_id{checkpoint},
-                state->snapshot({checkpoint_id{checkpoint}, checkpoint_id{complete}}));
+      operator_snapshot made;
+      state->state().begin_write(made, {checkpoint_id{checkpoint}, checkpoint_id{complete}}, 0);
       model_at[checkpoint] = model;
+      for (bool is_complete = false; !is_complete; is_complete = state->state().write_some(made))
+        for (std::uint64_t n = random() % 100; n != 0; --n) { // while it is being written
+          const std::uint64_t key = random() % keys;
+          change(random, *state, model[key], key);
+        }
+      store.add(checkpoint_id{checkpoint}, made);
       if (random() % 4 != 0)
         complete = checkpoint;
       if (complete != 0 && random() % 6 == 0) { // a crash

@@ -17,11 +17,13 @@ constexpr key_group_range all_groups{0, groups};
 std::string key_for(std::uint64_t n, std::string*) { return "a key of some length " + std::to_string(n); }
 std::uint64_t key_for(std::uint64_t n, std::uint64_t*) { return n * 0x9E3779B9; }
 
-template <class Table>
-key_group_snapshot group_of(const Table& table, key_group group) {
+template <class Key, class Rows>
+key_group_snapshot group_of(const keyed_table<Key, Rows>& table, key_group group) {
   key_group_snapshot made;
   made.group = group;
-  made.data = write_group(table, group, 0);
+  std::vector<row_at<Key>> rows;
+  table.for_each(group, [&](const auto& key, std::byte* row) { rows.push_back({&key, row}); });
+  made.data = write_rows(table.rows(), rows, {});
   return made;
 }
 

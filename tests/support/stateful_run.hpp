@@ -110,8 +110,13 @@ class stateful_run {
     completed_checkpoint taken;
     taken.id = checkpoint_id{++checkpoint_};
     taken.key_groups = groups;
-    for (const auto& one : instances_)
-      snapshots.push_back(std::make_shared<const operator_snapshot>(one->running->snapshot({taken.id, whole ? checkpoint_id{} : base_})));
+    for (const auto& one : instances_) {
+      auto made = std::make_shared<operator_snapshot>(
+          one->running->begin_snapshot({taken.id, whole ? checkpoint_id{} : base_}));
+      while (!one->running->write_snapshot(*made))
+        ;
+      snapshots.push_back(std::move(made));
+    }
     auto stored = store_->store(taken, snapshots);
     if (!stored)
       FAIL(stored.failure().message);
