@@ -37,6 +37,18 @@ measure() {
 }
 
 compare_rates() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- WEIR-ARGUMENTS
+  local title=$1 expected=$2 workload=()
+  shift 2
+  [[ $title =~ $only ]] || return 0
+  while [[ $1 != -- ]]; do
+    workload+=("$1")
+    shift
+  done
+  shift
+  compare_with_limit "$title" "$expected" "${workload[@]}" -- "$programs/weir_bench" "${workload[@]}" "$@"
+}
+
+compare_with_limit() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- COMMAND...
   local title=$1 expected=$2 limits=() weirs=() ratios=() workload=() limit i
   shift 2
   [[ $title =~ $only ]] || return 0
@@ -50,8 +62,8 @@ compare_rates() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- WEIR-ARGUMENTS
     [[ $checksum == "$expected" ]] || die "$title: weir_limit's checksum is $checksum, expected $expected"
     limit=$rate
     limits+=("$rate")
-    measure "$programs/weir_bench" "${workload[@]}" "$@"
-    [[ $checksum == "$expected" ]] || die "$title: weir_bench's checksum is $checksum, expected $expected"
+    measure "$@"
+    [[ $checksum == "$expected" ]] || die "$title: the checksum of $* is $checksum, expected $expected"
     weirs+=("$rate")
     ratios+=("$(awk "BEGIN { print $rate / $limit }")")
   done
@@ -147,6 +159,11 @@ for parallelism in 1 2; do
     compare_rates "sliding-sum$how" fa902be305fb1878 sliding-sum -- "${weir[@]}"
     compare_rates "word-count$how" 833e6ff2390b7810 word-count -- "${weir[@]}"
   done
+done
+for keys in 1000:1k:eb63c51fd450ead7 100000:100k:cf93bb5bd58f6a14 1000000:1M:f92d1b2c9d12f4a5; do
+  IFS=: read -r number title sum <<<"$keys"
+  compare_with_limit "keyed-sum $title by hand, 2 threads" "$sum" keyed-sum --keys "$number" -- \
+    "$programs/weir_limit" keyed-sum-on-two --keys "$number"
 done
 echo
 echo "milliseconds from the start of a process to its end"

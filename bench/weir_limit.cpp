@@ -15,6 +15,7 @@ using namespace bench;
 
 const std::map<std::string, std::function<totals(const workload&)>> workloads{
     {"keyed-sum", [](const workload& w) { return limit_keyed_sum(w.keys, w.records); }},
+    {"keyed-sum-on-two", [](const workload& w) { return limit_keyed_sum_on_two(w.keys, w.records); }},
     {"start", [](const workload& w) { return limit_keyed_sum(w.keys, w.records); }},
     {"word-count", [](const workload& w) { return limit_word_count(w.records); }},
     {"window-sum", [](const workload& w) { return limit_window_sum(w.keys, w.records); }},
