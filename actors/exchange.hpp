@@ -214,7 +214,8 @@ class plain_exchange final : public exchange_of<T> {
   }
   void flush_idle() override {
     exchange_of<T>::flush_idle();
-    change_turns();
+    if (how_ == partitioning::rebalance)
+      find_idle();
   }
   void flush(std::uint32_t receiver) override {
     exchange_of<T>::flush(receiver);
@@ -228,6 +229,15 @@ class plain_exchange final : public exchange_of<T> {
 
  private:
   using exchange_of<T>::writers_;
+
+  /// What comes next is for a receiver with nothing to do, if there is one, though another may have been begun with.
+  void find_idle() {
+    for (std::size_t n = 1; n <= writers_.size(); ++n)
+      if (const std::size_t next = (turn_ + n) % writers_.size(); this->channels_[next]->is_idle()) {
+        turn_ = next;
+        return;
+      }
+  }
 
   /// Whoever has got a batch has had its turn.
   void change_turns() {

@@ -5,6 +5,7 @@
 namespace weir {
 
 void output_channel::send(batch_ptr records) {
+  wants_more_ = false; // this is it; what has waited longer is not
   if (free_ == 0 || !waiting_.empty()) {
     waiting_.emplace_back(std::move(records));
     return;
@@ -14,7 +15,6 @@ void output_channel::send(batch_ptr records) {
 
 void output_channel::hand_over(batch_ptr records) {
   --free_;
-  wants_more_ = false;
   transport_.send_batch(index_, std::move(records));
 }
 

@@ -50,7 +50,7 @@ class output_channel {
   /// Asks that more be sent as soon as the receiver is done with every batch sent so far.
   void want_more() noexcept { wants_more_ = true; }
 
-  /// Whether that was asked for, no batch has been sent since, and the time has come.
+  /// Whether that was asked for, send() has not been called with a batch since, and the time has come.
   bool is_due() const noexcept { return wants_more_ && is_idle(); }
 
   std::uint32_t index() const noexcept { return index_; }

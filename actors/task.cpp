@@ -167,6 +167,9 @@ void task::do_work() {
   } else if (std::optional<gate_event> event = gate_.next()) {
     std::visit([this](auto& what) { handle(what); }, *event);
   }
+  // What was left to do has come to nothing, as a marker does that others must follow.
+  if (partial_since_ && !blueprint_.is_source && !has_work())
+    settle_outputs(false);
   watch_clock();
   const bool is_reading = blueprint_.is_source && phase_ == phase::running;
   if (has_work() || (is_reading && can_send()))

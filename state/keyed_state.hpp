@@ -145,11 +145,12 @@ class keyed_state {
   void erase(std::uint64_t hash, const Key& key, bool is_new) {
     if (disk_)
       return;
-    if (slices_.is_active() && table_.forgets_removals(hash))
-      slices_.write(table_, key_group_of(hash, setup_.groups));
     table_.erase(hash, key);
-    if (!is_new && is_tracked_)
-      table_.note_removal(hash, key);
+    if (is_new || !is_tracked_)
+      return;
+    if (slices_.is_active() && table_.forgets_removals(hash))
+      slices_.write(table_, key_group_of(hash, setup_.groups)); // while it is known what was removed
+    table_.note_removal(hash, key);
   }
 
   /// The time for changes that are made from now on, until the next call of settle() or write().
@@ -299,7 +300,7 @@ class keyed_state {
     table_.next_version();
   }
 
-  /// Writes about as much of the snapshot as a batch takes. Returns whether `made`, which begin_write() has begun,
+  /// Writes about as much of the snapshot as a batch takes, but a key group at least. Returns whether `made`, which begin_write() has begun,
   /// is complete.
   bool write_some(operator_snapshot& made) {
     slices_.write_some(table_);
@@ -399,7 +400,7 @@ class keyed_state {
       for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n)
         disk_->forget_log(key_group{n}, now_first.log_position);
       disk_->commit();
-    } else {
+    } else if (!slices_.is_active()) {
       table_.forget_changes(oldest_);
     }
     return &now_first;
@@ -430,10 +431,11 @@ class keyed_state {
       return;
     }
     const delta_chain& chain = state_of(group).chain;
-    // How much of a list or map has changed is not known before it is written.
+    // How much of a list or map has changed is not known before it is written; the next snapshot knows.
     const std::uint64_t expected =
         table_.rows().has_entries() ? 0 : chain.base_bytes / entries * table_.changed_now(group);
-    slices_.add(table_, group, is_worth(chain, expected) ? std::optional(base->version) : std::nullopt);
+    const bool is_delta = chain.base_bytes != 0 && is_worth(chain, expected);
+    slices_.add(table_, group, is_delta ? std::optional(base->version) : std::nullopt);
   }
 
   template <class KeyAt, class Use>

@@ -78,7 +78,7 @@ class snapshot_slices {
     --waiting_;
   }
 
-  /// Writes about as much as a batch takes.
+  /// Writes about as much as a batch takes, but a key group at least.
   void write_some(const table_type& table) {
     for (std::size_t budget = slots_per_slice; is_active() && budget != 0; ++next_) {
       const key_group group{table.range().first + next_};

@@ -355,6 +355,69 @@ TEST_CASE("snapshots of changes add up to the state, whichever checkpoints faile
   }
 }
 
+TEST_CASE("a key that was removed before the barrier stays so, whatever is removed while the snapshot is written") {
+  std::vector<std::uint64_t> keys; // of one group
+  for (std::uint64_t key = 0; keys.size() < 101; ++key)
+    if (key_group_of(hash_of(key), groups) == key_group{0})
+      keys.push_back(key);
+  for (const std::size_t all : {100, 101}) {
+    CAPTURE(all);
+    sample_state state(in_memory());
+    const auto set = [&](std::size_t i) {
+      state.with_key(keys[i], [](auto& value, auto&, auto&) { value.update("is there"); });
+    };
+    const auto remove = [&](std::size_t i) {
+      state.with_key(keys[i], [](auto& value, auto&, auto&) { value.clear(); });
+    };
+    for (std::size_t i = 0; i < all; ++i)
+      set(i);
+    stored_groups store;
+    store.add(checkpoint_id{1}, state.snapshot({checkpoint_id{1}, {}}));
+    for (std::size_t i = 0; i < 60; ++i)
+      remove(i);
+    operator_snapshot made;
+    state.state().begin_write(made, {checkpoint_id{2}, checkpoint_id{1}}, 0);
+    for (std::size_t i = 60; i < 95; ++i)
+      remove(i);
+    while (!state.state().write_some(made))
+      ;
+    store.add(checkpoint_id{2}, made);
+    sample_state restored(in_memory());
+    restored.state().restore(store.restored(checkpoint_id{2}));
+    CHECK(restored.state().table().size() == all - 60);
+  }
+}
+
+TEST_CASE("snapshots add to one that was complete long ago, with what was removed since") {
+  constexpr std::uint64_t keys = 1000;
+  sample_state state(in_memory());
+  for (std::uint64_t key = 0; key < keys; ++key)
+    state.with_key(key, [](auto& value, auto&, auto&) { value.update("is there"); });
+  stored_groups store;
+  store.add(checkpoint_id{1}, state.snapshot({checkpoint_id{1}, {}}));
+  for (std::uint64_t checkpoint = 2; checkpoint <= 80; ++checkpoint) {
+    CAPTURE(checkpoint);
+    state.with_key(checkpoint, [](auto& value, auto&, auto&) { value.clear(); });
+    store.add(checkpoint_id{checkpoint}, state.snapshot({checkpoint_id{checkpoint}, checkpoint_id{1}}));
+    sample_state restored(in_memory());
+    restored.state().restore(store.restored(checkpoint_id{checkpoint}));
+    CHECK(restored.state().table().size() == keys - (checkpoint - 1));
+  }
+}
+
+TEST_CASE("state that was empty at the last checkpoint is written once") {
+  sample_state state(in_memory());
+  stored_groups store;
+  store.add(checkpoint_id{1}, state.snapshot({checkpoint_id{1}, {}}));
+  for (std::uint64_t key = 0; key < 1000; ++key)
+    state.with_key(key, [](auto& value, auto&, auto&) { value.update("is there"); });
+  store.add(checkpoint_id{2}, state.snapshot({checkpoint_id{2}, checkpoint_id{1}}));
+  CHECK(store.bytes_written() > 1000 * 16);
+  state.with_key(1, [](auto& value, auto&, auto&) { value.update("changes"); });
+  store.add(checkpoint_id{3}, state.snapshot({checkpoint_id{3}, checkpoint_id{2}}));
+  CHECK(store.bytes_written() < 100);
+}
+
 TEST_CASE("a snapshot of a change to a list or map of 100,000 entries has that change alone") {
   constexpr std::uint64_t many = 100'000;
   for (const bool is_on_disk : {false, true}) {
