@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -76,9 +77,7 @@ struct row_at {
 
 /// Some rows as one section.
 template <storable Key, class Rows>
-bytes write_rows(const Rows& rows, const std::vector<row_at<Key>>& which, const cell_extent& extent) {
-  byte_writer out;
-  out.reserve(which.size() * (sizeof(Key) + rows.size()) + (1 + rows.columns().size()) * sizeof(std::uint64_t));
+void write_rows(byte_writer& out, const Rows& rows, std::span<const row_at<Key>> which, const cell_extent& extent) {
   out.write_raw(std::uint64_t{which.size()});
   for (const row_at<Key>& one : which)
     encode(out, *one.key);
@@ -90,6 +89,12 @@ bytes write_rows(const Rows& rows, const std::vector<row_at<Key>>& which, const 
         else
           column.write_empty(out);
     });
+}
+
+template <storable Key, class Rows>
+bytes write_rows(const Rows& rows, std::span<const row_at<Key>> which, const cell_extent& extent) {
+  byte_writer out;
+  write_rows(out, rows, which, extent);
   return std::move(out).take();
 }
 

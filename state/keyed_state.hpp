@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -478,11 +479,11 @@ class keyed_state {
   }
 
   /// Notes rows that are about to be written to disk for the next snapshot.
-  void log(key_group group, const std::vector<row_at<Key>>& changed, std::int64_t now) {
+  void log(key_group group, std::span<const row_at<Key>> changed, std::int64_t now) {
     group_state& state = state_of(group);
     if (state.log_begin == no_log)
       return;
-    const bytes section = write_rows(
+    const bytes section = write_rows<Key>(
         table_.rows(), changed,
         {.is_delta = true, .since = state.written, .now = now, .on_disk = true});
     state.logged_bytes += section.size();
@@ -684,7 +685,8 @@ class keyed_state {
         if (!std::exchange(is_writing, true))
           disk_->begin_write();
         const key_group group = key_group_of(one.hash, setup_.groups);
-        log(group, {{&key, row}}, now);
+        const row_at<Key> expired{&key, row};
+        log(group, {&expired, 1}, now);
         select(one.hash, key);
         write_row(row, state_of(group).written);
       });

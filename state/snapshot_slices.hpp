@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -58,8 +59,10 @@ class snapshot_slices {
     if (version > until_)
       return;
     if (!created && (!of.since || version > *of.since)) {
+      const row_at<Key> one{&key, row};
       write_removals(table, of);
-      append(of, table, {{&key, row}});
+      append(of, table, {&one, 1});
+      ++kept_;
     }
     table.set_changed(hash, row);
   }
@@ -80,7 +83,9 @@ class snapshot_slices {
 
   /// Writes about as much as a batch takes, but a key group at least.
   void write_some(const table_type& table) {
-    for (std::size_t budget = slots_per_slice; is_active() && budget != 0; ++next_) {
+    // A row that has to be kept costs several that are written in their order: the more of them, the faster.
+    std::size_t budget = slots_per_slice + slots_per_kept_row * std::exchange(kept_, 0);
+    for (; is_active() && budget != 0; ++next_) {
       const key_group group{table.range().first + next_};
       if (!groups_[next_].is_waiting)
         continue;
@@ -94,18 +99,22 @@ class snapshot_slices {
   template <class Use>
   void take(Use&& use) {
     for (part& one : std::exchange(groups_, {}))
-      if (one.made.entries != 0)
+      if (one.made.entries != 0) {
+        one.made.data = std::move(one.out).take();
         use(std::move(one.made));
+      }
   }
 
  private:
   static constexpr std::size_t slots_per_slice = 4096;
+  static constexpr std::size_t slots_per_kept_row = 16;
 
   struct part {
     key_group_snapshot made;
+    byte_writer out; // its data
     std::optional<std::uint32_t> since;
     bool is_waiting = false;
-    bool has_removals = false; // in made.data
+    bool has_removals = false; // in `out`
   };
 
   part& part_of(const table_type& table, key_group group) { return groups_[group.value - table.range().first]; }
@@ -124,17 +133,16 @@ class snapshot_slices {
       append(of, table, removed);
   }
 
-  void append(part& to, const table_type& table, const std::vector<row_at<Key>>& rows) {
-    bytes section =
-        write_rows(table.rows(), rows, {.is_delta = to.made.is_delta, .since = to.since.value_or(0), .now = now_});
-    if (to.made.data.empty())
-      to.made.data = std::move(section);
-    else
-      to.made.data += section;
+  void append(part& to, const table_type& table, std::span<const row_at<Key>> rows) {
+    if (to.out.size() == 0)
+      to.out.reserve(rows.size() * (sizeof(Key) + table.rows().size()) + 64);
+    write_rows(to.out, table.rows(), rows,
+               {.is_delta = to.made.is_delta, .since = to.since.value_or(0), .now = now_});
   }
 
   std::vector<part> groups_; // of the table, in their order
   std::size_t waiting_ = 0;
+  std::size_t kept_ = 0; // rows since the last slice
   std::uint32_t next_ = 0;  // group, counted from the first of the table
   std::uint32_t until_ = 0; // the last version that the snapshot has seen
   std::int64_t now_ = 0;

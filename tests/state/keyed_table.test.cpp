@@ -23,7 +23,7 @@ key_group_snapshot group_of(const keyed_table<Key, Rows>& table, key_group group
   made.group = group;
   std::vector<row_at<Key>> rows;
   table.for_each(group, [&](const auto& key, std::byte* row) { rows.push_back({&key, row}); });
-  made.data = write_rows(table.rows(), rows, {});
+  made.data = write_rows<Key>(table.rows(), rows, {});
   return made;
 }
 
