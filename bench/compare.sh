@@ -36,27 +36,11 @@ measure() {
   rate=$(field rate <<<"$line")
 }
 
-compare_rates() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- WEIR-ARGUMENTS
-  local title=$1 expected=$2 workload=()
-  shift 2
+compare_rates() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS COMMAND...: the command, and weir_limit with these arguments
+  local title=$1 expected=$2 workload limits=() weirs=() ratios=() limit i
+  read -ra workload <<<"$3"
+  shift 3
   [[ $title =~ $only ]] || return 0
-  while [[ $1 != -- ]]; do
-    workload+=("$1")
-    shift
-  done
-  shift
-  compare_with_limit "$title" "$expected" "${workload[@]}" -- "$programs/weir_bench" "${workload[@]}" "$@"
-}
-
-compare_with_limit() { # TITLE CHECKSUM WORKLOAD-ARGUMENTS -- COMMAND...
-  local title=$1 expected=$2 limits=() weirs=() ratios=() workload=() limit i
-  shift 2
-  [[ $title =~ $only ]] || return 0
-  while [[ $1 != -- ]]; do
-    workload+=("$1")
-    shift
-  done
-  shift
   for ((i = 0; i < pairs; ++i)); do
     measure "$programs/weir_limit" "${workload[@]}"
     [[ $checksum == "$expected" ]] || die "$title: weir_limit's checksum is $checksum, expected $expected"
@@ -152,19 +136,27 @@ for parallelism in 1 2; do
       weir+=(--checkpoint-interval "$interval")
       how+=", checkpoints $interval"
     fi
-    compare_rates "keyed-sum 1k$how" eb63c51fd450ead7 keyed-sum --keys 1000 -- "${weir[@]}"
-    compare_rates "keyed-sum 100k$how" cf93bb5bd58f6a14 keyed-sum --keys 100000 -- "${weir[@]}"
-    compare_rates "keyed-sum 1M$how" f92d1b2c9d12f4a5 keyed-sum --keys 1000000 -- "${weir[@]}"
-    compare_rates "window-sum$how" 9b4dabc97c0ea98d window-sum -- "${weir[@]}"
-    compare_rates "sliding-sum$how" fa902be305fb1878 sliding-sum -- "${weir[@]}"
-    compare_rates "word-count$how" 833e6ff2390b7810 word-count -- "${weir[@]}"
+    while IFS='|' read -r title sum workload; do
+      # shellcheck disable=SC2086
+      compare_rates "$title$how" "$sum" "$workload" "$programs/weir_bench" $workload "${weir[@]}"
+    done <<'END'
+keyed-sum 1k|eb63c51fd450ead7|keyed-sum --keys 1000
+keyed-sum 100k|cf93bb5bd58f6a14|keyed-sum --keys 100000
+keyed-sum 1M|f92d1b2c9d12f4a5|keyed-sum --keys 1000000
+window-sum|9b4dabc97c0ea98d|window-sum
+sliding-sum|fa902be305fb1878|sliding-sum
+word-count|833e6ff2390b7810|word-count
+END
   done
 done
-for keys in 1000:1k:eb63c51fd450ead7 100000:100k:cf93bb5bd58f6a14 1000000:1M:f92d1b2c9d12f4a5; do
-  IFS=: read -r number title sum <<<"$keys"
-  compare_with_limit "keyed-sum $title by hand, 2 threads" "$sum" keyed-sum --keys "$number" -- \
-    "$programs/weir_limit" keyed-sum-on-two --keys "$number"
-done
+while IFS='|' read -r title sum keys; do
+  compare_rates "$title by hand, 2 threads" "$sum" "keyed-sum --keys $keys" \
+    "$programs/weir_limit" keyed-sum-on-two --keys "$keys"
+done <<'END'
+keyed-sum 1k|eb63c51fd450ead7|1000
+keyed-sum 100k|cf93bb5bd58f6a14|100000
+keyed-sum 1M|f92d1b2c9d12f4a5|1000000
+END
 echo
 echo "milliseconds from the start of a process to its end"
 printf '%-34s %9s %9s %9s %9s\n' '' nothing best weir best
