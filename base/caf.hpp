@@ -72,6 +72,13 @@ inline void note_sent(void*) {}
 inline void note_received(void*) {}
 #endif
 
+#if CAF_VERSION < 10000
+/// Lets one of the scheduler's threads send `content` when it is due, or CAF's clock where the sender has a thread of
+/// its own.
+void send_later(caf::execution_unit* where, caf::actor_system& system, std::chrono::steady_clock::time_point due,
+                caf::strong_actor_ptr receiver, caf::mailbox_element_ptr content);
+#endif
+
 } // namespace detail
 
 /// The base of all of Weir's actors.
@@ -128,9 +135,8 @@ void tell_self_later(Self& self, duration delay, Message&& message) {
   auto element = caf::make_mailbox_element(self.ctrl(), caf::make_message_id(), {},
                                            std::forward<Message>(message));
   detail::note_sent(static_cast<caf::abstract_actor*>(&self));
-  auto& clock = self.system().clock();
-  clock.schedule_message(clock.now() + delay, caf::strong_actor_ptr{self.ctrl()},
-                         std::move(element));
+  detail::send_later(self.context(), self.system(), std::chrono::steady_clock::now() + delay,
+                     caf::strong_actor_ptr{self.ctrl()}, std::move(element));
 #else
   self.mail(std::forward<Message>(message)).delay(delay).send(caf::actor_cast<caf::actor>(&self));
 #endif

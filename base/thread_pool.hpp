@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -7,9 +8,14 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include <sys/prctl.h>
 
+#include <caf/actor_cast.hpp>
+#include <caf/actor_control_block.hpp>
+#include <caf/mailbox_element.hpp>
 #include <caf/policy/unprofiled.hpp>
 #include <caf/resumable.hpp>
 #include <caf/scheduler/coordinator.hpp>
@@ -23,10 +29,29 @@ namespace weir {
 /// the threads that have nothing to do: it looks at the queue every two milliseconds while another is busy,
 /// and for a while longer. When none does, work is handed to the first that waits.
 ///
+/// What an actor sends itself for later is kept here: a thread with nothing to do sleeps until the first such message
+/// is due, and handles it itself, where CAF's clock would be woken to wake another thread. Threads that are busy look
+/// between two jobs.
+///
 /// Of the threads that run out of work after having had plenty of it, one looks for more for the time that a batch
 /// takes before it sleeps: two tasks, one of which is a little faster, would otherwise wake each other for every batch.
 class shared_queue_policy : public caf::policy::unprofiled {
  public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  /// A message that is to come later.
+  struct delayed_message {
+    time_point due;
+    std::uint64_t number; // in the order in which they were sent
+    caf::strong_actor_ptr receiver;
+    caf::mailbox_element_ptr content;
+
+    /// For a heap with the earliest in front.
+    friend bool operator<(const delayed_message& a, const delayed_message& b) noexcept {
+      return a.due != b.due ? a.due > b.due : a.number > b.number;
+    }
+  };
+
   struct coordinator_data {
     explicit coordinator_data(caf::scheduler::abstract_coordinator*) {}
 
@@ -35,8 +60,11 @@ class shared_queue_policy : public caf::policy::unprofiled {
     std::condition_variable has_work; // for threads that wait until they are woken
     std::size_t idle = 0;             // so many
     std::condition_variable has_work_for_watcher;
-    bool is_watched = false; // by another one, which looks from time to time
-    std::size_t staying = 0; // threads that look without sleeping
+    std::size_t watching = 0;                   // threads that wake up by themselves
+    time_point next_look = time_point::max();   // of one of them
+    std::size_t staying = 0;                    // threads that look without sleeping
+    std::vector<delayed_message> delayed;       // a heap
+    std::uint64_t delayed_so_far = 0;
     std::atomic<bool> has_queued = false; // for them: whether the queue has anything
   };
 
@@ -66,24 +94,29 @@ class shared_queue_policy : public caf::policy::unprofiled {
     enqueue(d(self->parent()), job, 2);
   }
 
+  /// From the thread `self`, which comes back to the queue soon.
+  template <class Worker>
+  static void send_later(Worker* self, time_point due, caf::strong_actor_ptr receiver,
+                         caf::mailbox_element_ptr content) {
+    coordinator_data& shared = self->parent()->data();
+    const std::lock_guard lock(shared.mutex);
+    shared.delayed.push_back({due, shared.delayed_so_far++, std::move(receiver), std::move(content)});
+    std::push_heap(shared.delayed.begin(), shared.delayed.end());
+  }
+
   template <class Worker>
   caf::resumable* dequeue(Worker* self) {
     coordinator_data& shared = d(self->parent());
     std::unique_lock lock(shared.mutex);
-    if (++d(self).without_rest > very_busy && shared.queue.empty() && shared.staying == 0)
+    send_what_is_due(self, shared, lock);
+    if (++d(self).without_rest > very_busy && shared.queue.empty() && shared.staying == 0) {
       stay(shared, lock);
+      send_what_is_due(self, shared, lock);
+    }
     for (int looks = 0; shared.queue.empty(); ++looks) {
       d(self).without_rest = 0;
-      const bool any_busy = shared.idle + 1 != self->parent()->num_workers();
-      if (!shared.is_watched && (any_busy || looks < most_looks)) {
-        shared.is_watched = true;
-        shared.has_work_for_watcher.wait_for(lock, time_between_looks);
-        shared.is_watched = false;
-      } else {
-        ++shared.idle;
-        shared.has_work.wait(lock);
-        --shared.idle;
-      }
+      wait(self, shared, lock, looks < most_looks);
+      send_what_is_due(self, shared, lock);
     }
     caf::resumable* const job = shared.queue.front();
     shared.queue.pop_front();
@@ -111,6 +144,43 @@ class shared_queue_policy : public caf::policy::unprofiled {
   static constexpr std::chrono::milliseconds time_between_looks{2};
   static constexpr int most_looks = 5; // while no thread has anything to do
 
+  /// Lets the thread sleep until there may be something to do.
+  template <class Worker>
+  static void wait(Worker* self, coordinator_data& shared, std::unique_lock<std::mutex>& lock, bool looks_on) {
+    const bool any_busy = shared.idle + shared.watching + 1 != self->parent()->num_workers();
+    time_point next = shared.delayed.empty() ? time_point::max() : shared.delayed.front().due;
+    if (looks_on || any_busy)
+      next = std::min(next, std::chrono::steady_clock::now() + time_between_looks);
+    // One thread that wakes up by itself is enough, if it does in time.
+    if (next < shared.next_look) {
+      shared.next_look = next;
+      ++shared.watching;
+      shared.has_work_for_watcher.wait_until(lock, next);
+      --shared.watching;
+      if (shared.next_look == next)
+        shared.next_look = time_point::max();
+    } else {
+      ++shared.idle;
+      shared.has_work.wait(lock);
+      --shared.idle;
+    }
+  }
+
+  template <class Worker>
+  static void send_what_is_due(Worker* self, coordinator_data& shared, std::unique_lock<std::mutex>& lock) {
+    if (shared.delayed.empty()) [[likely]]
+      return;
+    const time_point now = std::chrono::steady_clock::now();
+    while (!shared.delayed.empty() && shared.delayed.front().due <= now) {
+      std::pop_heap(shared.delayed.begin(), shared.delayed.end());
+      delayed_message next = std::move(shared.delayed.back());
+      shared.delayed.pop_back();
+      lock.unlock();
+      caf::actor_cast<caf::abstract_actor*>(next.receiver)->enqueue(std::move(next.content), self);
+      lock.lock();
+    }
+  }
+
   /// Wakes a thread if there is as much as that to do.
   static void enqueue(coordinator_data& shared, caf::resumable* job, std::size_t wake_from) {
     const std::lock_guard lock(shared.mutex);
@@ -118,15 +188,17 @@ class shared_queue_policy : public caf::policy::unprofiled {
     shared.has_queued.store(true, std::memory_order_relaxed);
     if (shared.queue.size() <= shared.staying)
       return;
-    if (shared.queue.size() >= wake_from || !shared.is_watched)
+    if (shared.queue.size() >= wake_from || shared.watching == 0)
       wake_one(shared);
   }
 
   /// Waits for work without sleeping, for a while.
   static void stay(coordinator_data& shared, std::unique_lock<std::mutex>& lock) {
     ++shared.staying;
+    time_point end = std::chrono::steady_clock::now() + time_of_staying;
+    if (!shared.delayed.empty())
+      end = std::min(end, shared.delayed.front().due);
     lock.unlock();
-    const auto end = std::chrono::steady_clock::now() + time_of_staying;
     while (!shared.has_queued.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end)
       for (int i = 0; i < 8; ++i)
         relax();
@@ -146,10 +218,19 @@ class shared_queue_policy : public caf::policy::unprofiled {
   static void wake_one(coordinator_data& shared) {
     if (shared.idle != 0)
       shared.has_work.notify_one();
-    else if (shared.is_watched)
+    else if (shared.watching != 0)
       shared.has_work_for_watcher.notify_one();
   }
 };
+
+/// Sends a message later from the thread that runs as `where`. Returns whether it could: it must be one of the pool.
+inline bool send_later_in_pool(caf::execution_unit* where, shared_queue_policy::time_point due,
+                               const caf::strong_actor_ptr& receiver, caf::mailbox_element_ptr& content) {
+  auto* const worker = dynamic_cast<caf::scheduler::worker<shared_queue_policy>*>(where);
+  if (worker)
+    shared_queue_policy::send_later(worker, due, receiver, std::move(content));
+  return worker != nullptr;
+}
 
 /// The threads, whose waits end on time: with Linux's default they last up to 50 us longer.
 class thread_pool final : public caf::scheduler::coordinator<shared_queue_policy> {
@@ -161,6 +242,11 @@ class thread_pool final : public caf::scheduler::coordinator<shared_queue_policy
   }
 
  private:
+  void stop() override {
+    coordinator::stop();
+    data().delayed.clear(); // those who would have got them are gone
+  }
+
   void start() override {
     const int slack = ::prctl(PR_GET_TIMERSLACK);
     ::prctl(PR_SET_TIMERSLACK, 1UL); // in ns; threads have that of the one that starts them
