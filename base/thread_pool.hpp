@@ -42,7 +42,7 @@ class shared_queue_policy : public caf::policy::unprofiled {
   /// A message that is to come later.
   struct delayed_message {
     time_point due;
-    std::uint64_t number; // in the order in which they were sent
+    std::uint64_t number; // in the order in which they were sent, which several threads may change
     caf::strong_actor_ptr receiver;
     caf::mailbox_element_ptr content;
 
@@ -60,10 +60,10 @@ class shared_queue_policy : public caf::policy::unprofiled {
     std::condition_variable has_work; // for threads that wait until they are woken
     std::size_t idle = 0;             // so many
     std::condition_variable has_work_for_watcher;
-    std::size_t watching = 0;                   // threads that wake up by themselves
-    time_point next_look = time_point::max();   // of one of them
-    std::size_t staying = 0;                    // threads that look without sleeping
-    std::vector<delayed_message> delayed;       // a heap
+    std::size_t watching = 0;                 // threads that look from time to time
+    time_point next_look = time_point::max(); // when one of all that wait wakes up by itself
+    std::size_t staying = 0;                  // threads that look without sleeping
+    std::vector<delayed_message> delayed;     // a heap
     std::uint64_t delayed_so_far = 0;
     std::atomic<bool> has_queued = false; // for them: whether the queue has anything
   };
@@ -121,7 +121,8 @@ class shared_queue_policy : public caf::policy::unprofiled {
     caf::resumable* const job = shared.queue.front();
     shared.queue.pop_front();
     shared.has_queued.store(!shared.queue.empty(), std::memory_order_relaxed);
-    if (!shared.queue.empty())
+    // Somebody must look while this one is away.
+    if (!shared.queue.empty() || (!shared.delayed.empty() && shared.watching == 0))
       wake_one(shared);
     return job;
   }
@@ -148,15 +149,17 @@ class shared_queue_policy : public caf::policy::unprofiled {
   template <class Worker>
   static void wait(Worker* self, coordinator_data& shared, std::unique_lock<std::mutex>& lock, bool looks_on) {
     const bool any_busy = shared.idle + shared.watching + 1 != self->parent()->num_workers();
+    const bool watches = looks_on || any_busy;
     time_point next = shared.delayed.empty() ? time_point::max() : shared.delayed.front().due;
-    if (looks_on || any_busy)
+    if (watches)
       next = std::min(next, std::chrono::steady_clock::now() + time_between_looks);
     // One thread that wakes up by itself is enough, if it does in time.
     if (next < shared.next_look) {
+      std::size_t& waiting = watches ? shared.watching : shared.idle;
       shared.next_look = next;
-      ++shared.watching;
-      shared.has_work_for_watcher.wait_until(lock, next);
-      --shared.watching;
+      ++waiting;
+      (watches ? shared.has_work_for_watcher : shared.has_work).wait_until(lock, next);
+      --waiting;
       if (shared.next_look == next)
         shared.next_look = time_point::max();
     } else {
@@ -171,14 +174,17 @@ class shared_queue_policy : public caf::policy::unprofiled {
     if (shared.delayed.empty()) [[likely]]
       return;
     const time_point now = std::chrono::steady_clock::now();
+    ++shared.staying; // it comes back for what this makes ready
     while (!shared.delayed.empty() && shared.delayed.front().due <= now) {
       std::pop_heap(shared.delayed.begin(), shared.delayed.end());
       delayed_message next = std::move(shared.delayed.back());
       shared.delayed.pop_back();
       lock.unlock();
       caf::actor_cast<caf::abstract_actor*>(next.receiver)->enqueue(std::move(next.content), self);
+      next.receiver = nullptr; // it may be the last reference
       lock.lock();
     }
+    --shared.staying;
   }
 
   /// Wakes a thread if there is as much as that to do.
