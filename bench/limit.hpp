@@ -11,6 +11,7 @@ namespace bench {
 // every result.
 
 totals limit_keyed_sum(std::uint64_t keys, std::uint64_t records);
+
 /// The same on two threads that never sleep: each makes half of the records and keeps half of the keys, and they hand
 /// each other batches. What a program with a keyed exchange can reach on two cores.
 totals limit_keyed_sum_on_two(std::uint64_t keys, std::uint64_t records);

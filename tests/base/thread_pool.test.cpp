@@ -61,7 +61,7 @@ class reminded : public actor_base {
   std::function<void(const arrival&)> on_reminder;
 };
 
-/// Two threads, and actors that are told what to do with themselves.
+/// Some threads, and actors that are told what to do with themselves.
 class pool {
  public:
   explicit pool(std::size_t threads = 2) : configuration_(threads), system_(configuration_) {}
