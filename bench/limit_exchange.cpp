@@ -7,19 +7,12 @@
 #include <vector>
 
 #include "limit.hpp"
-#include "limit_table.hpp"
+#include "limit_counts.hpp"
 
 namespace bench {
 
 namespace {
 
-struct alignas(32) slot {
-  std::uint64_t key;
-  std::uint64_t count;
-  std::uint64_t sum;
-};
-
-constexpr std::uint64_t no_key = ~std::uint64_t{0};
 constexpr std::uint32_t batch_size = 1024;
 constexpr std::uint32_t ring_size = 16;
 constexpr std::uint32_t records_ahead = 32;
@@ -61,7 +54,7 @@ class ring {
 class worker {
  public:
   worker(std::uint32_t number, std::uint64_t keys)
-      : number_(number), by_keys_(keys), table_(keys / 2 + 1, {no_key, 0, 0}), results_(batch_size),
+      : number_(number), by_keys_(keys), table_(keys / 2 + 1), results_(batch_size),
         own_(std::make_unique<batch>()) {
     for (std::uint32_t i = 0; i < ring_size / 2; ++i)
       spare_.push_back((all_.emplace_back(std::make_unique<batch>())).get());
@@ -134,9 +127,7 @@ class worker {
       if (i + records_ahead < size)
         find_home(i + records_ahead);
       const event& in = records.records[i];
-      slot& found = table_.find(
-          home, [&](const slot& s) { return s.key == in.key; }, [&](const slot& s) { return s.key == no_key; },
-          [&](slot& s) { s.key = in.key; });
+      count_slot& found = table_.find_key(home, in.key);
       found.sum += in.value;
       results[i] = {in.key, ++found.count, found.sum};
     }
@@ -181,7 +172,7 @@ class worker {
 
   std::uint32_t number_;
   fast_modulo by_keys_;
-  slot_table<slot> table_;
+  count_table table_;
   std::vector<result> results_;
   totals totals_;
   std::vector<std::unique_ptr<batch>> all_;
