@@ -6,8 +6,18 @@
 
 namespace weir {
 
-input_gate::input_gate(std::uint32_t channels, checkpoint_mode mode)
-    : mode_(mode), channels_(channels), live_(channels) {}
+input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode)
+    : mode_(mode), channels_(channels.size()), live_(static_cast<std::uint32_t>(channels.size())) {
+  for (const gate_channel& one : channels)
+    codecs_.push_back(one.codec);
+  can_overtake_ = std::find(codecs_.begin(), codecs_.end(), nullptr) == codecs_.end();
+}
+
+void input_gate::replay(std::uint32_t channel, std::deque<channel_item> items) {
+  channels_[channel].replayed = items.size();
+  channels_[channel].queue = std::move(items);
+  make_ready(channel);
+}
 
 void input_gate::push(std::uint32_t channel, batch_ptr records) {
   enqueue(channel, std::move(records));
@@ -17,9 +27,75 @@ void input_gate::push(std::uint32_t channel, marker what) {
   enqueue(channel, what);
 }
 
-void input_gate::enqueue(std::uint32_t channel, item what) {
+void input_gate::enqueue(std::uint32_t channel, channel_item what) {
+  const auto* const found = std::get_if<marker>(&what);
+  const bool is_barrier = found && found->what == marker::kind::barrier;
+  const bool is_end = found && found->what == marker::kind::end_of_input;
+  for (auto& [checkpoint, recording] : recordings_)
+    if (recording.is_open(channel)) {
+      if (is_end || (is_barrier && found->order.checkpoint == checkpoint))
+        recording.close(channel);
+      else
+        recording.add(channel, what);
+    }
+  if (is_barrier && (found->order.overtakes || found->order.checkpoint == overtakes_when_it_comes_))
+    begin_overtaking(found->order);
   channels_[channel].queue.push_back(std::move(what));
   make_ready(channel);
+}
+
+void input_gate::begin_overtaking(const snapshot_order& order) {
+  if (can_overtake_ && !is_over(order.checkpoint) && (!overtaking_ || overtaking_->checkpoint < order.checkpoint))
+    overtaking_ = order;
+}
+
+void input_gate::overtake(checkpoint_id checkpoint) {
+  if (is_over(checkpoint))
+    return;
+  overtakes_when_it_comes_ = checkpoint;
+  if (const auto found = alignments_.find(checkpoint); found != alignments_.end())
+    begin_overtaking({checkpoint, found->second.base});
+  for (const channel_state& channel : channels_)
+    for (const channel_item& item : channel.queue)
+      if (const auto* what = std::get_if<marker>(&item);
+          what && what->what == marker::kind::barrier && what->order.checkpoint == checkpoint)
+        begin_overtaking(what->order);
+}
+
+snapshot_order input_gate::take_overtaking() {
+  const snapshot_order order = *std::exchange(overtaking_, std::nullopt);
+  const auto found = alignments_.find(order.checkpoint);
+  start_recording(order.checkpoint, found == alignments_.end() ? std::vector<bool>(channels_.size())
+                                                               : std::move(found->second.arrived));
+  forget_older(order.checkpoint);
+  return order;
+}
+
+void input_gate::start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived) {
+  channel_recording& recording = recordings_.try_emplace(checkpoint, codecs_).first->second;
+  for (std::uint32_t i = 0; i < channels_.size(); ++i) {
+    if (channels_[i].ended || arrived[i])
+      continue;
+    recording.open(i);
+    for (const channel_item& item : channels_[i].queue) {
+      const auto* const what = std::get_if<marker>(&item);
+      if (what && (what->what == marker::kind::end_of_input ||
+                   (what->what == marker::kind::barrier && what->order.checkpoint == checkpoint))) {
+        recording.close(i);
+        break;
+      }
+      recording.add(i, item);
+    }
+  }
+}
+
+channel_recording* input_gate::recording_of(checkpoint_id checkpoint) {
+  const auto found = recordings_.find(checkpoint);
+  return found == recordings_.end() ? nullptr : &found->second;
+}
+
+const channel_recording* input_gate::recording_of(checkpoint_id checkpoint) const {
+  return const_cast<input_gate*>(this)->recording_of(checkpoint);
 }
 
 void input_gate::make_ready(std::uint32_t channel) {
@@ -43,12 +119,16 @@ std::optional<gate_event> input_gate::next() {
     ready_.pop_front();
     channel_state& state = channels_[channel];
     state.is_queued = false;
-    item what = std::move(state.queue.front());
+    channel_item what = std::move(state.queue.front());
     state.queue.pop_front();
+    const bool is_replayed = state.replayed != 0;
+    state.replayed -= is_replayed;
     if (auto* records = std::get_if<batch_ptr>(&what)) {
       state.is_idle = false;
       make_ready(channel);
-      return batch_ready{channel, std::move(*records)};
+      for (auto& [checkpoint, recording] : recordings_)
+        recording.write_before(channel, **records);
+      return batch_ready{channel, std::move(*records), is_replayed};
     }
     handle(channel, std::get<marker>(what));
     make_ready(channel);
@@ -131,7 +211,7 @@ void input_gate::barrier_arrived(std::uint32_t channel, const snapshot_order& or
     return;
   pending.arrived[channel] = true;
   --pending.remaining;
-  if (mode_ == checkpoint_mode::exactly_once)
+  if (mode_ != checkpoint_mode::at_least_once)
     channels_[channel].held_for = checkpoint;
   complete_if_ready(checkpoint);
 }
@@ -162,17 +242,27 @@ void input_gate::complete_if_ready(checkpoint_id checkpoint) {
   if (found == alignments_.end() || found->second.remaining != 0)
     return;
   const snapshot_order order{checkpoint, found->second.base};
-  last_complete_ = checkpoint;
-  alignments_.erase(alignments_.begin(), std::next(found));
-  aborted_.erase(aborted_.begin(), aborted_.upper_bound(checkpoint));
-  release_channels(checkpoint_id{1}, checkpoint);
+  forget_older(checkpoint);
   decided_.push_back(barrier_complete{order});
 }
 
+/// A snapshot is taken: nothing waits for its barriers any more, nor for older ones.
+void input_gate::forget_older(checkpoint_id complete) {
+  last_complete_ = complete;
+  alignments_.erase(alignments_.begin(), alignments_.upper_bound(complete));
+  aborted_.erase(aborted_.begin(), aborted_.upper_bound(complete));
+  if (overtaking_ && overtaking_->checkpoint <= complete)
+    overtaking_.reset();
+  release_channels(checkpoint_id{1}, complete);
+}
+
 void input_gate::abort(checkpoint_id checkpoint) {
+  recordings_.erase(checkpoint);
   if (is_over(checkpoint))
     return;
   aborted_.insert(checkpoint);
+  if (overtaking_ && overtaking_->checkpoint == checkpoint)
+    overtaking_.reset();
   if (alignments_.erase(checkpoint) != 0)
     release_channels(checkpoint, checkpoint);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <weir/actors/batch.hpp>
+#include <weir/actors/channel_recording.hpp>
 #include <weir/actors/marker.hpp>
 #include <weir/base/ids.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
@@ -20,6 +21,7 @@ namespace weir {
 struct batch_ready {
   std::uint32_t channel;
   batch_ptr records;
+  bool is_replayed = false; ///< it comes from a checkpoint, and nobody waits for its credit
 };
 
 /// The smallest watermark of all channels has advanced to this.
@@ -35,7 +37,7 @@ struct partition_changed {
   partition_change change;
 };
 
-/// The barrier has come on every channel that has not ended: the time to snapshot.
+/// The barrier has come on every channel that has to have it: the time to snapshot.
 struct barrier_complete {
   snapshot_order order;
 };
@@ -46,12 +48,21 @@ struct input_ended {};
 using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, partition_changed,
                                 barrier_complete, input_ended>;
 
+/// What is known of a channel beforehand.
+struct gate_channel {
+  const batch_codec* codec = nullptr; ///< nullptr: its records cannot become part of a checkpoint
+};
+
 /// Turns the channels of one task into one sequence of events: what to process next, when to
 /// snapshot, how far event time has come.
 ///
-/// In exactly-once mode a channel whose barrier has come is held back until the barrier has come on
+/// In the exactly-once modes a channel whose barrier has come is held back until the barrier has come on
 /// all others (alignment); in at-least-once mode none is. A channel that has ended counts as one
 /// whose barrier has come. Channels with something to offer take turns.
+///
+/// A barrier that overtakes is acted upon when the first of them comes, before anything that is queued: is_overtaking()
+/// says so. What was queued before the barriers, and what comes on the other channels before theirs, is recorded. Where
+/// some channel cannot be recorded, such barriers are aligned as others are.
 ///
 /// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back. The last
 /// one comes when all have sent it or ended.
@@ -61,7 +72,10 @@ using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, 
 /// Thread safety: task thread only.
 class input_gate {
  public:
-  input_gate(std::uint32_t channels, checkpoint_mode mode);
+  input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode);
+
+  /// What a checkpoint has recorded of a channel comes again. Before the first push.
+  void replay(std::uint32_t channel, std::deque<channel_item> items);
 
   /// Before a restart so much has been decided: a watermark that is not later says at most that this task is not
   /// idle any more. Before the first event.
@@ -73,6 +87,20 @@ class input_gate {
   /// The coordinator has begun a checkpoint. Completes it for a task whose channels have all ended,
   /// on which no barrier would come.
   void announce(const snapshot_order& order);
+
+  /// The coordinator waits no longer for alignment: from now on the barriers of `checkpoint` overtake.
+  void overtake(checkpoint_id checkpoint);
+
+  /// Whether there is a snapshot to take before anything else, whatever else next() has to offer.
+  bool is_overtaking() const noexcept { return overtaking_.has_value() && decided_.empty(); }
+
+  /// The snapshot that is_overtaking() says is to be taken. Recording begins.
+  snapshot_order take_overtaking();
+
+  /// The recording for a checkpoint whose snapshot has been taken; nullptr where nothing is recorded.
+  channel_recording* recording_of(checkpoint_id checkpoint);
+  const channel_recording* recording_of(checkpoint_id checkpoint) const;
+  void end_recording(checkpoint_id checkpoint) { recordings_.erase(checkpoint); }
 
   /// The coordinator has given up `checkpoint`: nobody waits for its barriers any more.
   void abort(checkpoint_id checkpoint);
@@ -86,10 +114,9 @@ class input_gate {
   bool is_ended() const noexcept { return live_ == 0; }
 
  private:
-  using item = std::variant<batch_ptr, marker>;
-
   struct channel_state {
-    std::deque<item> queue;
+    std::deque<channel_item> queue;
+    std::size_t replayed = 0; // so many at the head of the queue come from a checkpoint
     event_time watermark = no_watermark;
     bool ended = false;
     bool is_idle = false;
@@ -103,7 +130,10 @@ class input_gate {
     std::uint32_t remaining = 0;
   };
 
-  void enqueue(std::uint32_t channel, item what);
+  void enqueue(std::uint32_t channel, channel_item what);
+  void begin_overtaking(const snapshot_order& order);
+  void start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived);
+  void forget_older(checkpoint_id complete);
   void handle(std::uint32_t channel, const marker& what);
   void barrier_arrived(std::uint32_t channel, const snapshot_order& order);
   void channel_ended(std::uint32_t channel);
@@ -115,12 +145,17 @@ class input_gate {
   void release_channels(checkpoint_id first, checkpoint_id last);
 
   checkpoint_mode mode_;
+  std::vector<const batch_codec*> codecs_; // by channel
+  bool can_overtake_;                      // all of them can be recorded
   std::vector<channel_state> channels_;
   std::deque<std::uint32_t> ready_; // non-empty channels that are not held, in turn
   std::deque<gate_event> decided_;
   std::map<checkpoint_id, alignment> alignments_;
   std::set<checkpoint_id> aborted_;
   checkpoint_id last_complete_{};
+  std::optional<snapshot_order> overtaking_; // to be taken
+  checkpoint_id overtakes_when_it_comes_{};
+  std::map<checkpoint_id, channel_recording> recordings_;
   event_time watermark_ = no_watermark;
   bool is_idle_ = false; // that has been decided, and no watermark since
   std::uint32_t live_;

@@ -1,12 +1,13 @@
 #include <weir/actors/output_channel.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace weir {
 
 void output_channel::send(batch_ptr records) {
   wants_more_ = false; // this is it; what has waited longer is not
-  if (free_ == 0 || !waiting_.empty()) {
+  if (free_ <= 0 || !waiting_.empty()) {
     waiting_.emplace_back(std::move(records));
     return;
   }
@@ -23,6 +24,21 @@ void output_channel::send(const marker& what) {
     transport_.send_marker(index_, what);
   else
     waiting_.emplace_back(what);
+}
+
+void output_channel::send_on_credit() {
+  for (channel_item& item : std::exchange(waiting_, {}))
+    if (auto* records = std::get_if<batch_ptr>(&item))
+      hand_over(std::move(*records));
+    else
+      transport_.send_marker(index_, std::get<marker>(item));
+}
+
+bool output_channel::holds_barrier(checkpoint_id checkpoint) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [&](const channel_item& item) {
+    const auto* const what = std::get_if<marker>(&item);
+    return what && what->what == marker::kind::barrier && what->order.checkpoint == checkpoint;
+  });
 }
 
 void output_channel::credit_returned(batch_ptr emptied) {
@@ -43,7 +59,7 @@ batch_ptr output_channel::take_spare() {
 void output_channel::send_waiting() {
   while (!waiting_.empty()) {
     if (auto* records = std::get_if<batch_ptr>(&waiting_.front())) {
-      if (free_ == 0)
+      if (free_ <= 0)
         return;
       hand_over(std::move(*records));
     } else {

@@ -2,11 +2,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <variant>
 #include <vector>
 
-#include <weir/actors/batch.hpp>
-#include <weir/actors/marker.hpp>
+#include <weir/actors/channel_item.hpp>
 
 namespace weir {
 
@@ -22,7 +20,8 @@ class channel_transport {
 ///
 /// A batch costs one credit, which comes back with the emptied batch; a marker costs nothing but
 /// does not overtake batches that wait. What waits is bounded by what one input batch can produce,
-/// because a task takes no input while a channel is blocked.
+/// because a task takes no input while a channel is blocked. It can be sent on credit, so that a barrier behind it
+/// need not wait: the channel is blocked then until what is owed has come back.
 ///
 /// A batch that is not full is best sent when the receiver is done with all before it (Nagle, RFC 896): an idle
 /// receiver gets it at once, and a busy one gets larger batches.
@@ -36,16 +35,22 @@ class output_channel {
   void send(batch_ptr records);
   void send(const marker& what);
 
+  /// Sends all that waits, with more batches than there are credits for.
+  void send_on_credit();
+
+  /// Whether the barrier of a checkpoint waits.
+  bool holds_barrier(checkpoint_id checkpoint) const;
+
   /// The receiver is done with a batch and gives it back.
   void credit_returned(batch_ptr emptied);
 
   /// A batch that came back, to be filled again; empty where there is none.
   batch_ptr take_spare();
 
-  bool is_blocked() const noexcept { return !waiting_.empty(); }
+  bool is_blocked() const noexcept { return !waiting_.empty() || free_ < 0; }
 
   /// Whether the receiver is done with every batch sent so far.
-  bool is_idle() const noexcept { return free_ == credits_; }
+  bool is_idle() const noexcept { return free_ == static_cast<std::int64_t>(credits_); }
 
   /// Asks that more be sent as soon as the receiver is done with every batch sent so far.
   void want_more() noexcept { wants_more_ = true; }
@@ -56,17 +61,15 @@ class output_channel {
   std::uint32_t index() const noexcept { return index_; }
 
  private:
-  using item = std::variant<batch_ptr, marker>;
-
   void hand_over(batch_ptr records);
   void send_waiting();
 
   std::uint32_t index_;
   std::uint32_t credits_; // in all
-  std::uint32_t free_;    // not spent
+  std::int64_t free_;     // not spent; below 0: owed
   bool wants_more_ = false;
   channel_transport& transport_;
-  std::deque<item> waiting_;
+  std::deque<channel_item> waiting_;
   std::vector<batch_ptr> spare_;
 };
 

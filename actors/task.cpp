@@ -1,6 +1,7 @@
 #include <weir/actors/task.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
@@ -22,12 +23,19 @@ std::uint32_t divided_among(std::uint32_t receivers, std::uint32_t amount) {
   return std::max(static_cast<std::uint32_t>(std::uint64_t{amount} * full_size_receivers / receivers), least);
 }
 
+std::vector<gate_channel> gate_channels(const std::vector<task_input>& inputs) {
+  std::vector<gate_channel> channels;
+  for (const task_input& one : inputs)
+    channels.push_back({one.codec});
+  return channels;
+}
+
 } // namespace
 
 task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
            std::uint32_t key_groups, task_environment& environment)
     : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
-      gate_(static_cast<std::uint32_t>(blueprint_.input_ports.size()), mode) {
+      gate_(gate_channels(blueprint_.inputs), mode) {
   std::vector<std::vector<output_port*>> outputs;
   for (const chained_operator& one : blueprint_.operators) {
     operators_.push_back(one.make());
@@ -59,8 +67,8 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
     outputs[output.from][output.output]->connect(exchanges_.back()->input());
     outputs[output.from][output.output]->connect_progress(*exchanges_.back());
   }
-  for (const std::uint32_t port : blueprint_.input_ports)
-    inputs_.push_back(&operators_.front()->input(port));
+  for (const task_input& one : blueprint_.inputs)
+    inputs_.push_back(&operators_.front()->input(one.port));
 }
 
 task::~task() {
@@ -79,6 +87,20 @@ void task::open() {
         gate_.restore(reached);
     }
     one.restored = {};
+  }
+  replay_inputs();
+}
+
+void task::replay_inputs() {
+  for (std::uint32_t i = 0; i < blueprint_.inputs.size(); ++i) {
+    task_input& from = blueprint_.inputs[i];
+    if (from.origin.data.empty())
+      continue;
+    try {
+      gate_.replay(i, read_recorded(std::exchange(from.origin.data, {}), *from.codec));
+    } catch (const malformed_bytes& problem) {
+      throw std::runtime_error("what was under way from '" + from.origin.sender + "' cannot be read: " + problem.what());
+    }
   }
 }
 
@@ -108,12 +130,12 @@ std::vector<record_counts> task::counts() const {
 
 void task::receive(std::uint32_t channel, batch_ptr records) {
   gate_.push(channel, std::move(records));
-  work();
+  schedule(duration::zero());
 }
 
 void task::receive(std::uint32_t channel, const marker& what) {
   gate_.push(channel, what);
-  work();
+  schedule(duration::zero());
 }
 
 void task::credit_returned(std::uint32_t channel, batch_ptr emptied) {
@@ -141,10 +163,12 @@ void task::schedule(duration delay) {
 }
 
 void task::work() {
-  if (snapshot_)
-    write_snapshot();
+  if (!snapshots_.empty())
+    write_snapshots();
+  if (gate_.is_overtaking() && !advancing_ && !is_waking_ && (phase_ == phase::running || phase_ == phase::ended))
+    snapshot_and_forward(gate_.take_overtaking());
   do_work();
-  if (snapshot_)
+  if (!snapshots_.empty() && has_unwritten())
     schedule(duration::zero());
 }
 
@@ -242,7 +266,8 @@ void task::end_source() {
 void task::handle(batch_ready& event) {
   inputs_[event.channel]->receive_any(*event.records);
   flush_chain();
-  environment_.return_credit(event.channel, std::move(event.records));
+  if (!event.is_replayed)
+    environment_.return_credit(event.channel, std::move(event.records));
   settle_outputs(has_work());
 }
 
@@ -279,7 +304,7 @@ void task::drain() {
     flush_chain();
     settle_outputs(true);
   }
-  finish_snapshot();
+  finish_operators();
   phase_ = phase::ended;
   send_all(marker::end());
   environment_.report_end();
@@ -332,7 +357,7 @@ void task::send_all(const marker& what) {
 void task::take_snapshot(const snapshot_order& order, bool stop) {
   if (!blueprint_.is_source) {
     gate_.announce(order);
-    work();
+    schedule(duration::zero());
     return;
   }
   if (phase_ == phase::draining) {
@@ -344,30 +369,90 @@ void task::take_snapshot(const snapshot_order& order, bool stop) {
     phase_ = phase::stopped;
 }
 
+void task::overtake(checkpoint_id checkpoint) {
+  gate_.overtake(checkpoint);
+  send_on_credit(checkpoint);
+  schedule(duration::zero());
+}
+
+void task::send_on_credit(checkpoint_id checkpoint) {
+  for (const auto& channel : channels_)
+    if (channel->holds_barrier(checkpoint))
+      channel->send_on_credit();
+  count_blocked();
+}
+
 void task::snapshot_and_forward(const snapshot_order& order) {
-  finish_snapshot();
+  const time_point began = environment_.now();
+  finish_operators();
   if (phase_ != phase::ended)
     send_all(marker::barrier(order));
-  snapshot_.emplace(begun_snapshot{order.checkpoint, {}, 0});
-  for (const auto& one : operators_)
-    snapshot_->made.push_back(std::make_shared<operator_snapshot>(one->begin_snapshot(order)));
-  write_snapshot();
-  if (snapshot_)
+  if (order.overtakes)
+    send_on_credit(order.checkpoint);
+  begin_snapshot(order);
+  snapshots_.at(order.checkpoint).longest_pause = environment_.now() - began;
+  write_snapshots();
+  if (!snapshots_.empty())
     schedule(duration::zero());
 }
 
-/// A slice of the snapshot that has been begun. A complete one is reported.
-void task::write_snapshot() {
-  for (std::size_t& i = snapshot_->writing; i != operators_.size(); ++i)
-    if (!operators_[i]->write_snapshot(*snapshot_->made[i]))
-      return;
-  const begun_snapshot complete = std::move(*std::exchange(snapshot_, std::nullopt));
-  environment_.report_snapshot(complete.checkpoint, {complete.made.begin(), complete.made.end()});
+void task::begin_snapshot(const snapshot_order& order) {
+  begun_snapshot& begun = snapshots_[order.checkpoint];
+  for (const auto& one : operators_)
+    begun.made.push_back(std::make_shared<operator_snapshot>(one->begin_snapshot(order)));
 }
 
-void task::finish_snapshot() {
-  while (snapshot_)
-    write_snapshot();
+/// A slice of the snapshots that have been begun. Complete ones are reported.
+void task::write_snapshots() {
+  for (auto at = snapshots_.begin(); at != snapshots_.end();) {
+    const checkpoint_id checkpoint = at->first;
+    const time_point began = environment_.now();
+    write_operators(at->second);
+    channel_recording* const recording = gate_.recording_of(checkpoint);
+    if (recording)
+      recording->write_some();
+    at->second.longest_pause = std::max(at->second.longest_pause, duration{environment_.now() - began});
+    if (at->second.writing != operators_.size() || (recording && !recording->is_complete())) {
+      ++at;
+      continue;
+    }
+    report(checkpoint, std::move(at->second));
+    at = snapshots_.erase(at);
+  }
+}
+
+void task::write_operators(begun_snapshot& of) {
+  for (std::size_t& i = of.writing; i != operators_.size(); ++i)
+    if (!operators_[i]->write_snapshot(*of.made[i]))
+      return;
+}
+
+/// The next snapshot of the operators begins when the last one is written.
+void task::finish_operators() {
+  for (auto& [checkpoint, begun] : snapshots_)
+    while (begun.writing != operators_.size())
+      write_operators(begun);
+}
+
+/// Whether snapshots wait for anything but what comes from other tasks.
+bool task::has_unwritten() const {
+  return std::any_of(snapshots_.begin(), snapshots_.end(), [this](const auto& one) {
+    const channel_recording* const recording = gate_.recording_of(one.first);
+    return one.second.writing != operators_.size() || (recording && recording->has_unwritten());
+  });
+}
+
+void task::report(checkpoint_id checkpoint, begun_snapshot complete) {
+  if (channel_recording* const recording = gate_.recording_of(checkpoint)) {
+    for (recorded_channel& one : recording->take()) {
+      channel_snapshot& channel = complete.made.front()->channels.emplace_back(blueprint_.inputs[one.channel].origin);
+      channel.type = blueprint_.inputs[one.channel].codec->type();
+      channel.records = one.records;
+      channel.data = std::move(one.data);
+    }
+    gate_.end_recording(checkpoint);
+  }
+  environment_.report_snapshot(checkpoint, {complete.made.begin(), complete.made.end()}, complete.longest_pause);
 }
 
 void task::complete(checkpoint_id checkpoint) {
@@ -379,7 +464,10 @@ void task::complete(checkpoint_id checkpoint) {
 void task::abort(checkpoint_id checkpoint) {
   std::erase_if(postponed_, [&](const snapshot_order& one) { return one.checkpoint == checkpoint; });
   gate_.abort(checkpoint);
-  work();
+  if (const auto found = snapshots_.find(checkpoint);
+      found != snapshots_.end() && found->second.writing == operators_.size())
+    snapshots_.erase(found); // what the operators have not written yet they expect to write
+  schedule(duration::zero());
 }
 
 } // namespace weir

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <weir/actors/batch_codec.hpp>
 #include <weir/actors/exchange.hpp>
 #include <weir/actors/input_gate.hpp>
 #include <weir/actors/operator.hpp>
@@ -53,6 +55,13 @@ struct task_output {
   std::uint32_t channels; ///< receivers; the task's channels are numbered output by output
 };
 
+/// A channel that comes into the task.
+struct task_input {
+  std::uint32_t port = 0;             ///< of the first operator
+  const batch_codec* codec = nullptr; ///< nullptr: what is under way on it cannot become part of a checkpoint
+  channel_snapshot origin;            ///< where it comes from, and what is to be replayed
+};
+
 /// Everything that one task is made of.
 struct task_blueprint {
   std::string name; ///< "split -> count [1/2]"
@@ -61,7 +70,7 @@ struct task_blueprint {
   std::vector<chained_operator> operators; ///< the first one has the task's inputs
   std::vector<chain_link> links;
   std::vector<task_output> outputs;
-  std::vector<std::uint32_t> input_ports; ///< of the first operator, for each input channel
+  std::vector<task_input> inputs; ///< by channel
 };
 
 /// What a task needs from outside: the way to other tasks, time, and somebody to report to.
@@ -79,8 +88,10 @@ class task_environment : public channel_transport {
   /// Calls task::wake after `delay`.
   virtual void schedule_wakeup(duration delay) = 0;
 
+  /// `longest_pause`: for how long at a time the task has done nothing else.
   virtual void report_snapshot(checkpoint_id checkpoint,
-                               std::vector<std::shared_ptr<const operator_snapshot>> operators) = 0;
+                               std::vector<std::shared_ptr<const operator_snapshot>> operators,
+                               duration longest_pause) = 0;
   virtual void report_completion(checkpoint_id checkpoint) = 0;
   virtual void report_end() = 0;
 };
@@ -91,7 +102,8 @@ class task_environment : public channel_transport {
 /// It takes one batch, or one turn of the source, or one step of what follows from a watermark or is due in
 /// processing time, at a time, and none while an output channel is blocked. A marker leaves on every output after
 /// everything that came before it. A snapshot is of what was at the barrier, and is written in slices between the
-/// steps, blocked or not; the next one waits for it. When all input has ended the operators drain, one after the other; then the
+/// steps, blocked or not; the next one waits for it. A barrier that overtakes is acted upon blocked or not, too, but not
+/// in the middle of what follows from a watermark. When all input has ended the operators drain, one after the other; then the
 /// task answers checkpoints until the job ends.
 ///
 /// Thread safety: task thread only.
@@ -113,6 +125,8 @@ class task {
   void wake();
 
   void take_snapshot(const snapshot_order& order, bool stop);
+  /// From now on the barriers of `checkpoint` overtake.
+  void overtake(checkpoint_id checkpoint);
   void complete(checkpoint_id checkpoint);
   void abort(checkpoint_id checkpoint);
 
@@ -125,11 +139,11 @@ class task {
  private:
   enum class phase : std::uint8_t { waiting, running, stopped, draining, ended };
 
-  /// A snapshot of all operators, one of which is being written.
+  /// A snapshot of all operators, one of which is being written, or of which what was under way still comes.
   struct begun_snapshot {
-    checkpoint_id checkpoint;
     std::vector<std::shared_ptr<operator_snapshot>> made;
     std::size_t writing = 0;
+    duration longest_pause{};
   };
 
   struct channel_owner {
@@ -156,9 +170,15 @@ class task {
   void settle_outputs(bool is_busy);
   void count_blocked();
   void schedule(duration delay);
+  void replay_inputs();
   void snapshot_and_forward(const snapshot_order& order);
-  void write_snapshot();
-  void finish_snapshot();
+  void begin_snapshot(const snapshot_order& order);
+  void send_on_credit(checkpoint_id checkpoint);
+  void write_snapshots();
+  void write_operators(begun_snapshot& of);
+  void finish_operators();
+  bool has_unwritten() const;
+  void report(checkpoint_id checkpoint, begun_snapshot complete);
   void do_work();
   void send_all(const marker& what);
 
@@ -183,7 +203,7 @@ class task {
   std::uint32_t blocked_ = 0; // output channels
   std::size_t draining_ = 0;  // operator
   std::deque<snapshot_order> postponed_; // asked for while draining
-  std::optional<begun_snapshot> snapshot_; // not complete yet
+  std::map<checkpoint_id, begun_snapshot> snapshots_; // not complete yet; of all but the last the operators are written
 };
 
 } // namespace weir

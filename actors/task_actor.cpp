@@ -31,6 +31,7 @@ caf::behavior task_actor::make_behavior() {
       [this](const take_snapshot& order) {
         task_->take_snapshot(order.order, order.stop);
       },
+      [this](const overtake_records& order) { task_->overtake(order.checkpoint); },
       [this](const checkpoint_completed& fact) { task_->complete(fact.checkpoint); },
       [this](const checkpoint_aborted& fact) { task_->abort(fact.checkpoint); },
       [this](connect_task& order) {
@@ -88,10 +89,11 @@ void task_actor::schedule_wakeup(duration delay) {
 }
 
 void task_actor::report_snapshot(checkpoint_id checkpoint,
-                                 std::vector<std::shared_ptr<const operator_snapshot>> operators) {
+                                 std::vector<std::shared_ptr<const operator_snapshot>> operators,
+                                 duration longest_pause) {
   tell(*this, coordinator_,
        snapshot_taken{attempt_, checkpoint, id_,
-                      std::make_shared<const operator_snapshots>(std::move(operators))});
+                      std::make_shared<const operator_snapshots>(std::move(operators)), longest_pause});
 }
 
 void task_actor::report_completion(checkpoint_id checkpoint) {

@@ -34,7 +34,8 @@ class task_actor : public actor_base, private task_environment {
   std::chrono::steady_clock::time_point now() const override;
   void schedule_wakeup(duration delay) override;
   void report_snapshot(checkpoint_id checkpoint,
-                       std::vector<std::shared_ptr<const operator_snapshot>> operators) override;
+                       std::vector<std::shared_ptr<const operator_snapshot>> operators,
+                       duration longest_pause) override;
   void report_completion(checkpoint_id checkpoint) override;
   void report_end() override;
 

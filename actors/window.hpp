@@ -12,6 +12,7 @@
 #include <cereal/types/string.hpp>
 
 #include <weir/base/clock.hpp>
+#include <weir/base/codec.hpp>
 #include <weir/base/hash.hpp>
 
 /// \file
@@ -47,6 +48,10 @@ struct pane_info {
   pane_timing timing = pane_timing::on_time;
   std::uint32_t index = 0; ///< from 0
 
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(timing, index);
+  }
   bool operator==(const pane_info&) const = default;
 };
 
@@ -58,6 +63,11 @@ struct windowed {
   pane_info pane;
   Value value{};
 
+  template <class Archive>
+    requires(storable<Key> && storable<Value>)
+  void serialize(Archive& archive) {
+    archive(key, window, pane, value);
+  }
   bool operator==(const windowed&) const = default;
 };
 

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <cereal/cereal.hpp>
 #include <cereal/types/chrono.hpp>
+#include <cereal/types/utility.hpp>
 
 #include <weir/base/bytes.hpp>
 
@@ -98,13 +102,35 @@ template <class T>
 concept flat = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
                !std::is_member_pointer_v<T> && !std::is_same_v<T, std::string_view>;
 
+namespace detail {
+
+/// cereal says of standard containers that it can serialize them, whatever is in them.
+template <class T>
+inline constexpr bool has_storable_parts = true;
+
+} // namespace detail
+
 /// Can be stored: flat, a std::string, or anything that cereal can serialize (for the standard
-/// containers include cereal's header, such as <cereal/types/vector.hpp>).
+/// containers include cereal's header, such as <cereal/types/vector.hpp>; that for std::pair is here).
 template <class T>
 concept storable = flat<T> || std::is_same_v<T, std::string> ||
                    (!std::is_pointer_v<T> && !std::is_same_v<T, std::string_view> &&
                     cereal::traits::is_output_serializable<T, byte_output_archive>::value &&
-                    cereal::traits::is_input_serializable<T, byte_input_archive>::value);
+                    cereal::traits::is_input_serializable<T, byte_input_archive>::value &&
+                    detail::has_storable_parts<T>);
+
+namespace detail {
+
+template <class A, class B>
+inline constexpr bool has_storable_parts<std::pair<A, B>> = storable<A> && storable<B>;
+template <class... Parts>
+inline constexpr bool has_storable_parts<std::tuple<Parts...>> = (storable<Parts> && ...);
+template <class T, class Allocator>
+inline constexpr bool has_storable_parts<std::vector<T, Allocator>> = storable<T>;
+template <class T>
+inline constexpr bool has_storable_parts<std::optional<T>> = storable<T>;
+
+} // namespace detail
 
 /// Appends the encoding of `value`.
 template <storable T>

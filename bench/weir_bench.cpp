@@ -27,6 +27,7 @@ const std::map<std::string, failure::kind> failures{
 
 const std::map<std::string, weir::checkpoint_mode> modes{
     {"exactly-once", weir::checkpoint_mode::exactly_once},
+    {"unaligned", weir::checkpoint_mode::unaligned},
     {"at-least-once", weir::checkpoint_mode::at_least_once}};
 
 const std::map<std::string, weir::state_backend> backends{

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weir/actors/operators/source.hpp>
+#include <weir/runtime/replay.hpp>
 #include <weir/snapshot/redistribution.hpp>
 
 namespace weir {
@@ -35,6 +36,22 @@ std::uint32_t keyed_instances(const topology_graph& graph, const job_plan& plan)
     if (graph.operators[i].is_keyed)
       instances += plan.parallelism[i];
   return instances;
+}
+
+/// Whether what was under way on a channel can come again.
+void check_channel(const topology_graph& graph, const std::string& receiver, const channel_snapshot& channel,
+                   bool may_drop, std::set<std::string>& problems) {
+  const std::string what = "it holds records that were under way from '" + channel.sender + "' to '" + receiver + "'";
+  const std::string advice = ": start from a savepoint, which holds none, or set checkpoint.allow-dropped-state";
+  const graph_edge* const edge = edge_of(graph, receiver, channel);
+  if (!edge) {
+    if (!may_drop)
+      problems.insert(what + ", which are not connected like that now" + advice);
+    return;
+  }
+  const std::string type = edge->codec ? edge->codec->type() : "of a type that cannot be stored";
+  if (type != channel.type)
+    problems.insert(what + ", which were " + channel.type + " and are " + type + " now: start from a savepoint, which holds none");
 }
 
 operator_context context_of(const topology_graph& graph, const job_plan& plan, std::uint32_t node,
@@ -89,6 +106,9 @@ status check_restorable(const topology_graph& graph, const job_plan& plan,
       problems.insert("operator '" + node->name + "' (uid '" + node->uid +
                       "') had keyed state and is not on a keyed stream now: give it a new uid");
   }
+  for (const operator_snapshot& snapshot : contents.operators)
+    for (const channel_snapshot& channel : snapshot.channels)
+      check_channel(graph, snapshot.uid, channel, allow_dropped_state, problems);
   if (contents.checkpoint.key_groups != plan.key_groups)
     problems.insert("it was taken with " + std::to_string(contents.checkpoint.key_groups) +
                     " key groups, and key-groups is " + std::to_string(plan.key_groups) +
@@ -125,7 +145,8 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
 }
 
 deployment make_deployment(const topology_graph& graph, const job_plan& plan,
-                           const job_config& config, starting_states states, const std::string& run) {
+                           const job_config& config, starting_states states,
+                           const std::shared_ptr<const checkpoint_contents>& contents, const std::string& run) {
   deployment made;
   state_config state = config.state; // of each instance
   state.directory = working_directory(config);
@@ -156,17 +177,28 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
     const planned_chain& from = plan.chains[edge.from_chain];
     const planned_chain& to = plan.chains[edge.to_chain];
     const bool one_to_one = edge.how == partitioning::forward;
+    edge_replays replays = contents ? deal_out_replays(graph, plan, edge, *contents) : edge_replays{};
     for (std::uint32_t sender = 0; sender < from.parallelism; ++sender) {
       const std::uint32_t from_task = from.first_task + sender;
       const std::uint32_t receivers = one_to_one ? 1 : to.parallelism;
       made.tasks[from_task].outputs.push_back({place[declared.from], declared.output,
                                                declared.make_exchange, edge.how, receivers});
       for (std::uint32_t i = 0; i < receivers; ++i) {
-        const std::uint32_t to_task = to.first_task + (one_to_one ? sender : i);
-        std::vector<std::uint32_t>& ports = made.tasks[to_task].input_ports;
+        const std::uint32_t receiver = one_to_one ? sender : i;
+        const std::uint32_t to_task = to.first_task + receiver;
+        std::vector<task_input>& inputs = made.tasks[to_task].inputs;
         made.channels.push_back({from_task, next_output[from_task]++, to_task,
-                                 static_cast<std::uint32_t>(ports.size())});
-        ports.push_back(declared.input);
+                                 static_cast<std::uint32_t>(inputs.size())});
+        // Receivers of a broadcast may be restored with what one of them had seen: none may be ahead.
+        const bool is_recorded = edge.how != partitioning::broadcast;
+        task_input& input = inputs.emplace_back();
+        input.port = declared.input;
+        input.codec = is_recorded ? declared.codec : nullptr;
+        input.origin.sender = graph.operators[declared.from].uid;
+        input.origin.instance = sender;
+        input.origin.output = static_cast<std::uint16_t>(declared.output);
+        input.origin.input = static_cast<std::uint16_t>(declared.input);
+        input.origin.data = std::move(replays[{sender, receiver}]);
       }
     }
   }

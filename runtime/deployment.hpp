@@ -47,9 +47,11 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
                                 const std::shared_ptr<const checkpoint_contents>& contents,
                                 const std::vector<std::vector<bytes>>& first_splits);
 
-/// Makes the blueprints of all tasks for one attempt, which `run` names.
-deployment make_deployment(const topology_graph& graph, const job_plan& plan,
-                           const job_config& config, starting_states states, const std::string& run);
+/// Makes the blueprints of all tasks for one attempt, which `run` names. What was under way in `contents`, which
+/// may be null, is replayed.
+deployment make_deployment(const topology_graph& graph, const job_plan& plan, const job_config& config,
+                           starting_states states, const std::shared_ptr<const checkpoint_contents>& contents,
+                           const std::string& run);
 
 /// Where the working state of a job is, if that is on disk.
 std::filesystem::path working_directory(const job_config& config);

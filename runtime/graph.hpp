@@ -47,6 +47,7 @@ struct graph_edge {
   partitioning how = partitioning::forward;
   std::string key_type; ///< where it is partitioned by key
   exchange_factory make_exchange;
+  const batch_codec* codec = nullptr; ///< nullptr: its records cannot be stored
 };
 
 /// What the builder collects: operators in the order of their declaration, and the edges between

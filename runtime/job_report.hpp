@@ -29,6 +29,7 @@ struct job_report {
   std::uint32_t checkpoints = 0;      ///< completed
   std::uint32_t failed_checkpoints = 0; ///< given up, or overtaken by a later one
   duration checkpoint_time{};         ///< of all of them, from trigger to durable
+  duration longest_pause{};           ///< for which a task has done nothing but its part of a checkpoint
   std::uint64_t checkpoint_bytes = 0; ///< of the last one
 
   /// In the order of their declaration. They are those of the last checkpoint: every record is in them once,

@@ -104,6 +104,25 @@ std::vector<std::vector<std::uint32_t>> edges_into(const topology_graph& graph) 
   return incoming;
 }
 
+/// Where barriers overtake records, those have to be stored.
+void check_codecs(const topology_graph& graph, const job_config& config, const job_plan& plan, mistakes& found) {
+  const checkpoint_config& checkpoint = config.checkpoint;
+  if (checkpoint.directory.empty() ||
+      (checkpoint.mode != checkpoint_mode::unaligned && checkpoint.alignment_timeout == duration::zero()))
+    return;
+  for (const planned_edge& edge : plan.edges) {
+    const graph_edge& declared = graph.edges[edge.edge];
+    if (declared.codec || edge.how == partitioning::broadcast)
+      continue;
+    const operator_node& from = graph.operators[declared.from];
+    found.add("the records from " + in_quotes(from.name) + " to " + in_quotes(graph.operators[declared.to].name) +
+              " are " + from.outputs[declared.output] +
+              ", which cannot be stored, and unaligned checkpoints hold records: give the type a cereal "
+              "serialize (of the standard library's types include cereal's header, such as "
+              "<cereal/types/vector.hpp>), or set checkpoint.mode to exactly-once without checkpoint.alignment-timeout");
+  }
+}
+
 void plan_chains(const topology_graph& graph, const job_config& config, job_plan& plan) {
   const auto incoming = edges_into(graph);
   for (std::uint32_t i = 0; i < graph.operators.size(); ++i) {
@@ -164,6 +183,9 @@ result<job_plan> make_plan(const topology_graph& graph, const job_config& config
     return found.as_error(graph.name);
   plan_chains(graph, config, plan);
   plan_edges(graph, plan);
+  check_codecs(graph, config, plan, found);
+  if (!found.is_empty())
+    return found.as_error(graph.name);
   return plan;
 }
 

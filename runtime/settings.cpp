@@ -189,10 +189,16 @@ std::vector<setting> checkpoint_rows() {
       choice_setting<checkpoint_mode>(
           "checkpoint.mode", "MODE",
           {{"exactly-once", checkpoint_mode::exactly_once},
+           {"unaligned", checkpoint_mode::unaligned},
            {"at-least-once", checkpoint_mode::at_least_once}},
           [](auto& c) -> auto& { return c.checkpoint.mode; },
-          "What a checkpoint promises. With at-least-once no channel waits for another, and a "
-          "record may count again after a failure."),
+          "What a checkpoint promises. With exactly-once every record counts once in state; barriers wait behind "
+          "records, and channels for each other. unaligned promises the same, and barriers overtake records, which "
+          "become part of the checkpoint: it does not take longer when receivers are slow. With at-least-once no "
+          "channel waits for another, and a record may count again after a failure."),
+      duration_setting(
+          "checkpoint.alignment-timeout", 0s, [](auto& c) -> auto& { return c.checkpoint.alignment_timeout; },
+          "exactly-once: after so long the barriers of a checkpoint overtake records as with unaligned. 0: never."),
       size_setting(
           "checkpoint.map-size", std::uint64_t{1} << 20, std::uint64_t{64} << 40,
           [](auto& c) -> auto& { return c.checkpoint.map_size; },

@@ -10,9 +10,9 @@ std::uint32_t add_operator(topology_graph& graph, operator_node node) {
 
 void add_edges(topology_graph& graph, const std::vector<stream_origin>& from, std::uint32_t to,
                std::uint32_t input, partitioning how, const std::string& key_type,
-               const exchange_factory& make) {
+               const exchange_factory& make, const batch_codec* codec) {
   for (const stream_origin& origin : from)
-    graph.edges.push_back({origin.node, origin.output, to, input, how, key_type, make});
+    graph.edges.push_back({origin.node, origin.output, to, input, how, key_type, make, codec});
 }
 
 } // namespace weir::detail

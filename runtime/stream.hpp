@@ -69,7 +69,7 @@ exchange_factory hash_exchange_factory(KeyOf key_of) {
 std::uint32_t add_operator(topology_graph& graph, operator_node node);
 void add_edges(topology_graph& graph, const std::vector<stream_origin>& from, std::uint32_t to,
                std::uint32_t input, partitioning how, const std::string& key_type,
-               const exchange_factory& make);
+               const exchange_factory& make, const batch_codec* codec);
 
 /// An operator with one output, as it is declared on a stream.
 template <record Out, class Make>
@@ -311,12 +311,13 @@ class stream : public operator_settings<stream<T>> {
   /// Connects this stream to an input port of an operator. For code that adds operators of its own.
   void connect_to(std::uint32_t node, std::uint32_t input) const {
     detail::add_edges(*this->graph_, origins_, node, input, how_, {},
-                      detail::plain_exchange_factory<T>());
+                      detail::plain_exchange_factory<T>(), batch_codec_of<T>());
   }
   template <class KeyOf>
   void connect_by_key(std::uint32_t node, std::uint32_t input, const KeyOf& key_of) const {
     detail::add_edges(*this->graph_, origins_, node, input, partitioning::hash,
-                      type_name<key_of_t<KeyOf, T>>(), detail::hash_exchange_factory<T>(key_of));
+                      type_name<key_of_t<KeyOf, T>>(), detail::hash_exchange_factory<T>(key_of),
+                      batch_codec_of<T>());
   }
   const std::shared_ptr<topology_graph>& graph() const { return this->graph_; }
 

@@ -106,6 +106,7 @@ caf::behavior supervisor_actor::make_behavior() {
         last_counts_ = std::move(fact.counts);
         ++report_.checkpoints;
         report_.checkpoint_time += fact.took;
+        report_.longest_pause = std::max(report_.longest_pause, fact.longest_pause);
         report_.checkpoint_bytes = fact.checkpoint.bytes;
       },
       [this](const checkpoint_failed& fact) {
@@ -196,7 +197,7 @@ void supervisor_actor::spawn_tasks(epoch attempt,
       last_counts_[snapshot.uid] += snapshot.counts;
   deployment made = make_deployment(
       *job_.graph, job_.plan, job_.config,
-      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), random_run_name());
+      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents, random_run_name());
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   tasks_.clear();
   std::vector<caf::actor> actors;

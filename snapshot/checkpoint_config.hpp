@@ -11,6 +11,7 @@ namespace weir {
 /// What a checkpoint promises about the records around its barriers.
 enum class checkpoint_mode : std::uint8_t {
   exactly_once,  ///< barriers are aligned: every record counts once in state
+  unaligned,     ///< so it does, and barriers overtake records, which become part of the checkpoint
   at_least_once, ///< no channel waits for another; a record may count again after a failure
 };
 
@@ -52,6 +53,9 @@ struct checkpoint_config {
   bool incremental = true;
 
   checkpoint_mode mode = checkpoint_mode::exactly_once;
+
+  /// With exactly_once, how long barriers wait behind records before they overtake them. 0: for ever.
+  duration alignment_timeout = duration::zero();
 
   /// Follows from the state backend. Checkpoints that the directory holds in the other form are taken
   /// over.

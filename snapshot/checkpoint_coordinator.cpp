@@ -32,8 +32,17 @@ std::optional<time_point> checkpoint_coordinator::next_wakeup() const {
       continue;
     const time_point deadline = pending.started + config_.timeout;
     earliest = earliest ? std::min(*earliest, deadline) : deadline;
+    if (const auto due = overtakes_at(pending))
+      earliest = std::min(*earliest, *due);
   }
   return earliest;
+}
+
+std::optional<time_point> checkpoint_coordinator::overtakes_at(const pending_checkpoint& pending) const {
+  if (pending.storing || pending.overtakes || config_.mode != checkpoint_mode::exactly_once ||
+      config_.alignment_timeout == duration::zero())
+    return std::nullopt;
+  return pending.started + config_.alignment_timeout;
 }
 
 std::vector<checkpoint_decision> checkpoint_coordinator::take_decisions() {
@@ -44,9 +53,10 @@ void checkpoint_coordinator::trigger(time_point now, bool last, bool stop) {
   last_id_ = last_id_.next();
   last_trigger_ = now;
   const checkpoint_id base = safe_base();
+  const bool overtakes = config_.mode == checkpoint_mode::unaligned;
   pending_.emplace(last_id_,
-                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last, base});
-  decisions_.push_back(trigger_decision{{last_id_, base}, stop});
+                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last, base, overtakes});
+  decisions_.push_back(trigger_decision{{last_id_, base, overtakes}, stop});
 }
 
 // What is being stored already may take the last complete one with it.
@@ -93,6 +103,11 @@ void checkpoint_coordinator::wake(time_point now) {
                 std::to_string(pending.remaining) + " of " + std::to_string(tasks_) +
                 " tasks missing (checkpoint.timeout)");
   }
+  for (auto& [id, pending] : pending_)
+    if (const auto due = overtakes_at(pending); due && *due <= now) {
+      pending.overtakes = true;
+      decisions_.push_back(overtake_decision{id});
+    }
   trigger_if_due(now);
 }
 

@@ -21,6 +21,11 @@ struct trigger_decision {
   bool stop;
 };
 
+/// Alignment takes too long: tell every task that the barriers of this checkpoint overtake.
+struct overtake_decision {
+  checkpoint_id checkpoint;
+};
+
 /// All tasks have acknowledged: make it durable.
 struct store_decision {
   checkpoint_id checkpoint;
@@ -45,8 +50,8 @@ struct fail_decision {
   std::string reason;
 };
 
-using checkpoint_decision = std::variant<trigger_decision, store_decision, complete_decision,
-                                         abort_decision, fail_decision>;
+using checkpoint_decision = std::variant<trigger_decision, overtake_decision, store_decision,
+                                         complete_decision, abort_decision, fail_decision>;
 
 /// The rules of checkpoint_config: when a checkpoint begins, what completes it, when it is given up,
 /// and how many failures are borne.
@@ -93,11 +98,13 @@ class checkpoint_coordinator {
     std::uint32_t remaining;
     bool last;
     checkpoint_id base;
+    bool overtakes;
     bool storing = false;
     checkpoint_id keep_from{}; // while storing
   };
 
   std::optional<time_point> next_trigger() const;
+  std::optional<time_point> overtakes_at(const pending_checkpoint& pending) const;
   void trigger(time_point now, bool last, bool stop);
   checkpoint_id safe_base() const;
   checkpoint_id bases_besides(checkpoint_id checkpoint) const;

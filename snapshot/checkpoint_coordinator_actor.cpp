@@ -1,5 +1,6 @@
 #include <weir/snapshot/checkpoint_coordinator_actor.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include <weir/base/log.hpp>
@@ -75,6 +76,7 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
           return;
         operator_snapshots& all = *found->second.operators;
         all.insert(all.end(), taken.operators->begin(), taken.operators->end());
+        found->second.longest_pause = std::max(found->second.longest_pause, taken.longest_pause);
         coordinator_->acknowledged(steady_now(), taken.checkpoint, taken.task);
         carry_out();
       },
@@ -123,8 +125,14 @@ void checkpoint_coordinator_actor::schedule_wakeup() {
 }
 
 void checkpoint_coordinator_actor::carry_out(const trigger_decision& decision) {
-  collected_.try_emplace(decision.order.checkpoint, collected{steady_now()});
+  collected_.try_emplace(decision.order.checkpoint, collected{steady_now(), {}});
   tell_tasks(take_snapshot{attempt_, decision.order, decision.stop});
+}
+
+void checkpoint_coordinator_actor::carry_out(const overtake_decision& decision) {
+  log_debug("the barriers of a checkpoint overtake records now (checkpoint.alignment-timeout)",
+            {{"checkpoint", to_string(decision.checkpoint)}});
+  tell_tasks(overtake_records{attempt_, decision.checkpoint});
 }
 
 void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
@@ -155,13 +163,14 @@ void checkpoint_coordinator_actor::carry_out(const complete_decision& decision) 
             {{"checkpoint", to_string(decision.checkpoint)},
              {"bytes", checkpoint.bytes},
              {"new_bytes", checkpoint.new_bytes},
-             {"ms", std::chrono::duration<double, std::milli>(took).count()}});
+             {"ms", std::chrono::duration<double, std::milli>(took).count()},
+             {"longest_pause_ms", std::chrono::duration<double, std::milli>(all.longest_pause).count()}});
   if (decision.last) {
     last_checkpoint_ = decision.checkpoint;
     unhandled_completions_ = static_cast<std::uint32_t>(tasks_.size());
   }
   tell_tasks(checkpoint_completed{attempt_, decision.checkpoint});
-  tell(*this, supervisor_, checkpoint_finished{attempt_, checkpoint, took, std::move(counts)});
+  tell(*this, supervisor_, checkpoint_finished{attempt_, checkpoint, took, all.longest_pause, std::move(counts)});
   collected_.erase(decision.checkpoint);
   stored_.erase(decision.checkpoint);
 }

@@ -28,6 +28,7 @@ class checkpoint_coordinator_actor : public actor_base {
  private:
   void carry_out();
   void carry_out(const trigger_decision& decision);
+  void carry_out(const overtake_decision& decision);
   void carry_out(const store_decision& decision);
   void carry_out(const complete_decision& decision);
   void carry_out(const abort_decision& decision);
@@ -45,6 +46,7 @@ class checkpoint_coordinator_actor : public actor_base {
 
   struct collected {
     time_point started;
+    duration longest_pause{};
     std::shared_ptr<operator_snapshots> operators = std::make_shared<operator_snapshots>();
   };
 

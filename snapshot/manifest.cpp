@@ -30,14 +30,15 @@ blob_reference read_reference(byte_reader& in) {
   return blob;
 }
 
-blob_reference read_list_reference(byte_reader& in, const std::string& user) {
+/// Of a part that is one blob.
+blob_reference read_only_reference(byte_reader& in, blob_kind kind, const std::string& user) {
   const std::size_t count = in.read_size();
   if (count > 1)
     throw unknown_part(user + " consists of " + std::to_string(count) + " blobs");
   if (count == 0)
     throw malformed_bytes(user + " has no blob");
   const blob_reference blob = read_reference(in);
-  if (blob.key.kind != blob_kind::list)
+  if (blob.key.kind != kind)
     throw unknown_part(user + " is stored as " + to_string(blob.key.kind));
   return blob;
 }
@@ -107,7 +108,14 @@ void write_operator(byte_writer& out, const stored_operator& from) {
     out.write_raw(std::uint64_t{1});
     write_reference(out, list.blob);
   }
-  out.write_raw(std::uint64_t{0});
+  out.write_raw(std::uint64_t{from.channels.size()});
+  for (const stored_channel& channel : from.channels) {
+    out.write_raw(static_cast<std::uint8_t>(blob_kind::channel));
+    out.write_text(channel.sender);
+    out.write_raw(std::uint64_t{channel.instance} << 32 | std::uint32_t{channel.output} << 16 | channel.input);
+    out.write_raw(std::uint64_t{1});
+    write_reference(out, channel.blob);
+  }
 }
 
 stored_operator read_operator(byte_reader& in) {
@@ -141,11 +149,20 @@ stored_operator read_operator(byte_reader& in) {
     list.mode = read_redistribution(in);
     list.type = in.read_text();
     list.items = in.read_raw<std::uint64_t>();
-    list.blob = read_list_reference(in, "list state \"" + list.name + "\"" + of_operator);
+    list.blob = read_only_reference(in, blob_kind::list, "list state \"" + list.name + "\"" + of_operator);
   }
-  if (in.read_size() > 0)
-    throw unknown_part(to_string(static_cast<blob_kind>(in.read_raw<std::uint8_t>())) +
-                       of_operator);
+  for (std::size_t left = in.read_size(); left > 0; --left) {
+    const auto kind = static_cast<blob_kind>(in.read_raw<std::uint8_t>());
+    if (kind != blob_kind::channel)
+      throw unknown_part(to_string(kind) + of_operator);
+    stored_channel& channel = into.channels.emplace_back();
+    channel.sender = in.read_text();
+    const auto number = in.read_raw<std::uint64_t>();
+    channel.instance = static_cast<std::uint32_t>(number >> 32);
+    channel.output = static_cast<std::uint16_t>(number >> 16);
+    channel.input = static_cast<std::uint16_t>(number);
+    channel.blob = read_only_reference(in, blob_kind::channel, "channel from \"" + channel.sender + "\"" + of_operator);
+  }
   return into;
 }
 

@@ -37,6 +37,15 @@ struct stored_list {
   blob_reference blob;
 };
 
+/// Of a channel_snapshot; the rest is in the blob.
+struct stored_channel {
+  std::string sender;
+  std::uint32_t instance = 0;
+  std::uint16_t output = 0;
+  std::uint16_t input = 0;
+  blob_reference blob;
+};
+
 /// One operator instance in a manifest: an operator_snapshot with references for its data.
 struct stored_operator {
   std::string uid;
@@ -49,6 +58,7 @@ struct stored_operator {
   std::vector<state_schema> keyed_states;
   std::vector<stored_key_group> key_groups;
   std::vector<stored_list> lists;
+  std::vector<stored_channel> channels;
 };
 
 /// What a complete checkpoint consists of. It is complete because its manifest is stored.

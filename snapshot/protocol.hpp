@@ -29,6 +29,12 @@ struct take_snapshot {
   bool stop = false;
 };
 
+/// Alignment has taken long enough: from now on the barriers of this checkpoint overtake.
+struct overtake_records {
+  epoch attempt;
+  checkpoint_id checkpoint;
+};
+
 /// The checkpoint is durable: commit what was prepared for it, then answer completion_handled.
 struct checkpoint_completed {
   epoch attempt;
@@ -49,6 +55,7 @@ struct snapshot_taken {
   checkpoint_id checkpoint;
   task_id task;
   std::shared_ptr<const operator_snapshots> operators;
+  duration longest_pause; ///< for which the task has done nothing else
 };
 
 /// A task has committed what it prepared for the checkpoint.
@@ -91,7 +98,8 @@ struct take_last_checkpoint {
 struct checkpoint_finished {
   epoch attempt;
   completed_checkpoint checkpoint;
-  duration took;        ///< from its trigger until it was durable
+  duration took;          ///< from its trigger until it was durable
+  duration longest_pause; ///< for which a task has done nothing else
   counts_by_uid counts; ///< in it
 };
 
@@ -167,6 +175,7 @@ struct coordinator_wakeup {
 
 WEIR_BEGIN_MESSAGES(weir_snapshot, 2000)
 WEIR_LOCAL_MESSAGE(weir::take_snapshot)
+WEIR_LOCAL_MESSAGE(weir::overtake_records)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_completed)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_aborted)
 WEIR_LOCAL_MESSAGE(weir::snapshot_taken)

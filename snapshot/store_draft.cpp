@@ -19,6 +19,15 @@ bytes encode_list(const list_snapshot& list) {
   return std::move(out).take();
 }
 
+bytes encode_channel(const channel_snapshot& channel) {
+  byte_writer out;
+  out.reserve(channel.type.size() + channel.data.size() + 16);
+  out.write_text(channel.type);
+  out.write_raw(channel.records);
+  out.write(channel.data.data(), channel.data.size());
+  return std::move(out).take();
+}
+
 std::string inherited_name(const stored_operator& owner, const stored_key_group& group,
                            const blob_reference& blob) {
   return "key group " + to_string(group.group) + " of operator " + in_quotes(owner.uid) +
@@ -57,11 +66,14 @@ void store_draft::add(const operator_snapshot& from) {
   into.key_type = from.key_type;
   into.keyed_states = from.keyed_states;
   for (const key_group_snapshot& group : from.key_groups)
-    parts_.push_back({key_group_blob(id, from.uid, group.group), owner, &group, nullptr, from.base,
+    parts_.push_back({key_group_blob(id, from.uid, group.group), owner, &group, from.base,
                       "key group " + to_string(group.group) + of_operator});
   for (std::uint32_t i = 0; i < from.lists.size(); ++i)
-    parts_.push_back({list_blob(id, from.uid, from.instance, i), owner, nullptr, &from.lists[i], {},
+    parts_.push_back({list_blob(id, from.uid, from.instance, i), owner, &from.lists[i], {},
                       "list state " + in_quotes(from.lists[i].name) + of_operator});
+  for (std::uint32_t i = 0; i < from.channels.size(); ++i)
+    parts_.push_back({channel_blob(id, from.uid, from.instance, i), owner, &from.channels[i], {},
+                      "channel from " + in_quotes(from.channels[i].sender) + of_operator});
 }
 
 // Whether a group is a delta is not always known before it is read; that its base cannot be used matters
@@ -93,12 +105,14 @@ status store_draft::sort_parts() {
 
 status store_draft::write_blobs(const put_blob& put) {
   for (const part& one : parts_)
-    if (const status done = one.group ? write_group(one, put) : write_list(one, put); !done)
+    if (const status done =
+            std::visit([&](const auto* content) { return write_part(one, *content, put); }, one.content);
+        !done)
       return done;
   return {};
 }
 
-result<std::vector<blob_reference>> store_draft::inherited(const part& by) const {
+result<std::vector<blob_reference>> store_draft::inherited(const part& by, key_group group) const {
   const auto unusable = [&](errc code, const std::string& why) {
     return error{code, by.name + " was written as what has changed since checkpoint " + to_string(by.base) +
                            ", and that checkpoint cannot be added to: " + why};
@@ -117,13 +131,13 @@ result<std::vector<blob_reference>> store_draft::inherited(const part& by) const
     if (one.uid == into.uid && !one.key_groups.empty() &&
         (one.key_type != into.key_type || one.keyed_states != into.keyed_states))
       return unusable(errc::checkpoint, "it has other keyed states");
-  const auto group = from.groups.find({into.uid, by.group->group});
-  return group == from.groups.end() ? std::vector<blob_reference>{} : group->second->blobs;
+  const auto before = from.groups.find({into.uid, group});
+  return before == from.groups.end() ? std::vector<blob_reference>{} : before->second->blobs;
 }
 
-status store_draft::write_group(const part& from, const put_blob& put) {
+status store_draft::write_part(const part& from, const key_group_snapshot& made, const put_blob& put) {
   key_group_snapshot read_now;
-  const key_group_snapshot* group = from.group;
+  const key_group_snapshot* group = &made;
   if (group->source) {
     auto read = group->source->read(group->group);
     if (!read)
@@ -134,7 +148,7 @@ status store_draft::write_group(const part& from, const put_blob& put) {
   stored_key_group into{group->group, group->entries, {}};
   blob_key key = from.key;
   if (group->is_delta) {
-    auto before = inherited(from);
+    auto before = inherited(from, group->group);
     if (!before)
       return std::move(before.failure());
     into.blobs = std::move(*before);
@@ -155,13 +169,21 @@ status store_draft::write_group(const part& from, const put_blob& put) {
   return {};
 }
 
-status store_draft::write_list(const part& from, const put_blob& put) {
-  const list_snapshot& list = *from.list;
+status store_draft::write_part(const part& from, const list_snapshot& list, const put_blob& put) {
   const auto stored = write_blob(from, from.key, encode_list(list), put);
   if (!stored)
     return stored.failure();
   manifest_.operators[from.owner].lists.push_back(
       {list.name, list.mode, list.type, list.items.size(), *stored});
+  return {};
+}
+
+status store_draft::write_part(const part& from, const channel_snapshot& channel, const put_blob& put) {
+  const auto stored = write_blob(from, from.key, encode_channel(channel), put);
+  if (!stored)
+    return stored.failure();
+  manifest_.operators[from.owner].channels.push_back(
+      {channel.sender, channel.instance, channel.output, channel.input, *stored});
   return {};
 }
 

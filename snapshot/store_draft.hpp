@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <weir/snapshot/manifest.hpp>
@@ -66,8 +67,7 @@ class store_draft {
   struct part {
     blob_key key;
     std::uint32_t owner;              // in the manifest's operators
-    const key_group_snapshot* group;  // either of them
-    const list_snapshot* list;
+    std::variant<const key_group_snapshot*, const list_snapshot*, const channel_snapshot*> content;
     checkpoint_id base;               // of a group that may be a delta
     std::string name;
   };
@@ -75,9 +75,10 @@ class store_draft {
   void add(const operator_snapshot& snapshot);
   void read_base(const operator_snapshot& snapshot, const manifest_function& read_manifest);
   status sort_parts();
-  result<std::vector<blob_reference>> inherited(const part& by) const;
-  status write_group(const part& from, const put_blob& put);
-  status write_list(const part& from, const put_blob& put);
+  result<std::vector<blob_reference>> inherited(const part& by, key_group group) const;
+  status write_part(const part& from, const key_group_snapshot& group, const put_blob& put);
+  status write_part(const part& from, const list_snapshot& list, const put_blob& put);
+  status write_part(const part& from, const channel_snapshot& channel, const put_blob& put);
   result<blob_reference> write_blob(const part& from, const blob_key& key, std::string_view content,
                                     const put_blob& put);
 

@@ -48,7 +48,7 @@ std::string to_string(blob_kind kind) {
   case blob_kind::key_group_delta: return "key group delta";
   case blob_kind::broadcast_state: return "broadcast state";
   case blob_kind::timers: return "timers";
-  case blob_kind::channel_batches: return "channel batches";
+  case blob_kind::channel: return "channel";
   }
   return "kind " + std::to_string(static_cast<int>(kind));
 }
@@ -75,6 +75,12 @@ blob_key delta_blob(checkpoint_id checkpoint, std::string_view uid, key_group gr
 blob_key list_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,
                    std::uint32_t position) {
   return {checkpoint, hash_bytes(uid.data(), uid.size()), blob_kind::list,
+          std::uint64_t{instance} << 32 | position};
+}
+
+blob_key channel_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,
+                      std::uint32_t position) {
+  return {checkpoint, hash_bytes(uid.data(), uid.size()), blob_kind::channel,
           std::uint64_t{instance} << 32 | position};
 }
 

@@ -35,7 +35,7 @@ enum class blob_kind : std::uint8_t {
   key_group_delta = 3, ///< what has changed in it
   broadcast_state = 4, ///< reserved
   timers = 5,          ///< reserved
-  channel_batches = 6, ///< reserved
+  channel = 6,         ///< what was under way to one operator instance on one channel
 };
 std::string to_string(blob_kind kind);
 
@@ -56,6 +56,10 @@ blob_key key_group_blob(checkpoint_id checkpoint, std::string_view uid, key_grou
 blob_key delta_blob(checkpoint_id checkpoint, std::string_view uid, key_group group, std::uint32_t position);
 blob_key list_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,
                    std::uint32_t position);
+
+/// `position` is that among the channels of the receiving instance.
+blob_key channel_blob(checkpoint_id checkpoint, std::string_view uid, std::uint32_t instance,
+                      std::uint32_t position);
 
 std::string checkpoint_key(checkpoint_id id);
 

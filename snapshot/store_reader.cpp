@@ -102,6 +102,18 @@ delta_chain chain_of(const stored_key_group& group) {
   return chain;
 }
 
+status read_channel(std::string_view content, channel_snapshot& into) {
+  try {
+    byte_reader in{content};
+    into.type = in.read_text();
+    into.records = in.read_raw<std::uint64_t>();
+    into.data = in.read_view(in.remaining());
+    return {};
+  } catch (const malformed_bytes& problem) {
+    return malformed(problem.what());
+  }
+}
+
 /// The blobs of a key group, one after the other: calls use(content) for each.
 template <class Use>
 status for_each_blob(const stored_key_group& group, const std::string& name,
@@ -184,6 +196,16 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
     if (!items)
       return in_context("list state " + in_quotes(list.name) + of_operator, items.failure());
     into.lists.push_back({list.name, list.mode, list.type, std::move(*items)});
+  }
+  for (const stored_channel& channel : from.channels) {
+    channel_snapshot& made = into.channels.emplace_back();
+    made.sender = channel.sender;
+    made.instance = channel.instance;
+    made.output = channel.output;
+    made.input = channel.input;
+    const auto data = read_blob(channel.blob);
+    if (const status read = data ? read_channel(*data, made) : status{data.failure()}; !read)
+      return in_context("channel from " + in_quotes(channel.sender) + of_operator, read.failure());
   }
   return into;
 }

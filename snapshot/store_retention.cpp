@@ -34,6 +34,8 @@ void add_keys(const manifest& from, std::vector<std::string>& needed) {
         needed.push_back(blob.key.encoded());
     for (const stored_list& list : part.lists)
       needed.push_back(list.blob.key.encoded());
+    for (const stored_channel& channel : part.channels)
+      needed.push_back(channel.blob.key.encoded());
   }
 }
 

@@ -68,6 +68,17 @@ struct list_snapshot {
   std::vector<bytes> items;
 };
 
+/// What was under way to one operator instance, on one channel: it is to come again before anything else does.
+struct channel_snapshot {
+  std::string sender;         ///< uid of the operator
+  std::uint32_t instance = 0; ///< of the sender
+  std::uint16_t output = 0;   ///< of the sender
+  std::uint16_t input = 0;    ///< of the receiver
+  std::string type;           ///< of a record; see schema_of
+  std::uint64_t records = 0;
+  bytes data; ///< batches and markers in their order, as docs/format/checkpoint.md says
+};
+
 /// Everything that one instance of one operator saves for one barrier.
 ///
 /// Plain data: made by the task, stored by the checkpoint store, handed back on restore. Key groups
@@ -84,6 +95,7 @@ struct operator_snapshot {
   std::vector<state_schema> keyed_states;
   std::vector<key_group_snapshot> key_groups;
   std::vector<list_snapshot> lists;
+  std::vector<channel_snapshot> channels; ///< those on which something was under way
 };
 
 } // namespace weir

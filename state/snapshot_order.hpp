@@ -8,6 +8,7 @@ namespace weir {
 struct snapshot_order {
   checkpoint_id checkpoint;
   checkpoint_id base{}; ///< 0: everything is to be written
+  bool overtakes = false; ///< its barriers do not wait behind records: those become part of the checkpoint
 };
 
 } // namespace weir

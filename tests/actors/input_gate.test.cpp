@@ -54,7 +54,7 @@ constexpr checkpoint_id second{2};
 } // namespace
 
 TEST_CASE("a channel whose barrier has come is held back until all others have it") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   gate.push(1, some_batch());
@@ -64,7 +64,7 @@ TEST_CASE("a channel whose barrier has come is held back until all others have i
 }
 
 TEST_CASE("in at-least-once mode no channel is held back") {
-  input_gate gate(2, checkpoint_mode::at_least_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::at_least_once);
   gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   CHECK(all_words(gate) == "b0");
@@ -75,7 +75,7 @@ TEST_CASE("in at-least-once mode no channel is held back") {
 }
 
 TEST_CASE("an ended channel counts as one whose barrier has come") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::barrier({first}));
   CHECK(all_words(gate) == "");
   gate.push(1, marker::end());
@@ -85,7 +85,7 @@ TEST_CASE("an ended channel counts as one whose barrier has come") {
 }
 
 TEST_CASE("with all channels ended a checkpoint completes as soon as it is announced") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::end());
   gate.push(1, marker::end());
   CHECK(all_words(gate) == "w* end");
@@ -96,7 +96,7 @@ TEST_CASE("with all channels ended a checkpoint completes as soon as it is annou
 }
 
 TEST_CASE("a checkpoint that was announced completes with the end of the last channel") {
-  input_gate gate(1, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(1), checkpoint_mode::exactly_once);
   gate.announce({first});
   CHECK(all_words(gate) == "");
   gate.push(0, marker::end());
@@ -104,7 +104,7 @@ TEST_CASE("a checkpoint that was announced completes with the end of the last ch
 }
 
 TEST_CASE("a complete barrier says what its checkpoint may add to, whether barriers came or all channels had ended") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   const auto base_of_next = [&] {
     const std::optional<gate_event> event = gate.next();
     REQUIRE(event);
@@ -124,7 +124,7 @@ TEST_CASE("a complete barrier says what its checkpoint may add to, whether barri
 }
 
 TEST_CASE("an aborted checkpoint lets its held channels go and ignores its late barriers") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::barrier({first}));
   gate.push(0, some_batch());
   CHECK(all_words(gate) == "");
@@ -139,7 +139,7 @@ TEST_CASE("an aborted checkpoint lets its held channels go and ignores its late 
 }
 
 TEST_CASE("aborting an announced checkpoint does not release the channels held for another") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.announce({first});
   gate.announce({second});
   gate.push(0, marker::barrier({first}));
@@ -152,7 +152,7 @@ TEST_CASE("aborting an announced checkpoint does not release the channels held f
 }
 
 TEST_CASE("the watermark is the smallest of all channels and never goes back") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::watermark(at(10)));
   CHECK(all_words(gate) == "");
   gate.push(1, marker::watermark(at(5)));
@@ -164,7 +164,7 @@ TEST_CASE("the watermark is the smallest of all channels and never goes back") {
 }
 
 TEST_CASE("channels take turns") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   for (int i = 0; i < 3; ++i)
     gate.push(0, some_batch());
   for (int i = 0; i < 3; ++i)
@@ -177,7 +177,7 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
     CAPTURE(seed);
     std::mt19937 random(seed);
     const std::uint32_t channels = 1 + random() % 4;
-    input_gate gate(channels, checkpoint_mode::exactly_once);
+    input_gate gate(std::vector<gate_channel>(channels), checkpoint_mode::exactly_once);
     std::vector<std::uint32_t> barriers(channels), sent(channels), seen(channels), at_barrier(channels);
     std::vector<std::vector<std::uint32_t>> before(channels, std::vector<std::uint32_t>{0});
     std::uint32_t snapshots = 0;
@@ -216,7 +216,7 @@ TEST_CASE("in any interleaving, every batch before a barrier comes before its sn
 }
 
 TEST_CASE("an idle channel does not hold the watermark back, and comes back without moving it backwards") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::watermark(at(10)));
   gate.push(1, marker::watermark(at(5)));
   CHECK(all_words(gate) == "w5");
@@ -234,7 +234,7 @@ TEST_CASE("an idle channel does not hold the watermark back, and comes back with
 }
 
 TEST_CASE("a gate that goes on after a restart says that its task is not idle any more, and does not go back") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.restore(at(290));
   gate.push(0, marker::watermark(at(110)));
   gate.push(1, marker::watermark(at(100)));
@@ -249,7 +249,7 @@ TEST_CASE("a gate that goes on after a restart says that its task is not idle an
 }
 
 TEST_CASE("when all channels are idle that is said once, and the next watermark ends it") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::watermark(at(10)));
   gate.push(0, marker::idle());
   gate.push(1, marker::idle());
@@ -268,7 +268,7 @@ TEST_CASE("when all channels are idle that is said once, and the next watermark 
 }
 
 TEST_CASE("the last watermark comes when all channels have it, though others be idle") {
-  input_gate gate(2, checkpoint_mode::exactly_once);
+  input_gate gate(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   gate.push(0, marker::watermark(at(10)));
   gate.push(1, marker::watermark(at(5)));
   gate.push(1, marker::idle());
@@ -286,10 +286,158 @@ TEST_CASE("the last watermark comes when all channels have it, though others be 
 
 TEST_CASE("what is said of partitions passes only where records of one instance come") {
   const marker said = marker::of_partition({partition_change::kind::opened, 7});
-  input_gate one(1, checkpoint_mode::exactly_once);
+  input_gate one(std::vector<gate_channel>(1), checkpoint_mode::exactly_once);
   one.push(0, said);
   CHECK(all_words(one) == "p");
-  input_gate two(2, checkpoint_mode::exactly_once);
+  input_gate two(std::vector<gate_channel>(2), checkpoint_mode::exactly_once);
   two.push(0, said);
   CHECK(all_words(two) == "");
+}
+
+namespace {
+
+constexpr snapshot_order overtaking(checkpoint_id id) {
+  return {id, {}, true};
+}
+
+const std::vector<gate_channel> two_recorded(2, {batch_codec_of<int>()});
+
+/// How many items the checkpoint has recorded of each of two channels.
+std::string recorded(input_gate& gate, checkpoint_id id) {
+  channel_recording* const recording = gate.recording_of(id);
+  if (!recording)
+    return "none";
+  if (!recording->is_complete())
+    while (recording->has_unwritten())
+      recording->write_some();
+  if (!recording->is_complete())
+    return "incomplete";
+  std::size_t items[2] = {0, 0};
+  for (const recorded_channel& one : recording->take())
+    items[one.channel] = read_recorded(one.data, *batch_codec_of<int>()).size();
+  return std::to_string(items[0]) + " and " + std::to_string(items[1]);
+}
+
+} // namespace
+
+TEST_CASE("a barrier that overtakes is acted upon when it comes; what is before it on any channel is recorded") {
+  input_gate gate(two_recorded, checkpoint_mode::unaligned);
+  gate.push(0, some_batch());
+  gate.push(0, marker::watermark(at(3)));
+  gate.push(1, some_batch());
+  CHECK(!gate.is_overtaking());
+  gate.push(0, marker::barrier(overtaking(first)));
+  gate.push(0, some_batch()); // belongs to the next checkpoint
+  REQUIRE(gate.is_overtaking());
+  CHECK(gate.take_overtaking().checkpoint == first);
+  CHECK(!gate.is_overtaking());
+  CHECK(recorded(gate, first) == "incomplete");
+  CHECK(all_words(gate) == "b0 b1 b0"); // nobody waits for the other barrier
+  gate.push(1, some_batch());
+  gate.push(1, marker::barrier(overtaking(first)));
+  gate.push(1, some_batch());
+  CHECK(all_words(gate) == "b1 b1");
+  CHECK(recorded(gate, first) == "2 and 2");
+}
+
+TEST_CASE("barriers are aligned until they are told to overtake: held channels are let go") {
+  input_gate gate(two_recorded, checkpoint_mode::exactly_once);
+  gate.push(0, marker::barrier({first}));
+  gate.push(0, some_batch());
+  gate.push(1, some_batch());
+  CHECK(all_words(gate) == "b1");
+  CHECK(!gate.is_overtaking());
+  gate.overtake(first);
+  REQUIRE(gate.is_overtaking());
+  gate.take_overtaking();
+  CHECK(all_words(gate) == "b0");
+  gate.push(1, some_batch());
+  gate.push(1, marker::barrier({first}));
+  CHECK(recorded(gate, first) == "0 and 1");
+}
+
+TEST_CASE("a barrier that is told to overtake does so wherever it is, and when it comes later") {
+  input_gate queued(two_recorded, checkpoint_mode::exactly_once);
+  queued.push(0, some_batch());
+  queued.push(0, marker::barrier({first}));
+  queued.overtake(first);
+  CHECK(queued.is_overtaking());
+
+  input_gate later(two_recorded, checkpoint_mode::exactly_once);
+  later.overtake(first);
+  CHECK(!later.is_overtaking());
+  later.push(0, marker::barrier({second}));
+  CHECK(!later.is_overtaking());
+  later.push(1, marker::barrier({first}));
+  CHECK(later.is_overtaking());
+}
+
+TEST_CASE("where a channel cannot be recorded barriers that overtake are aligned") {
+  input_gate gate({{batch_codec_of<int>()}, {nullptr}}, checkpoint_mode::unaligned);
+  gate.push(0, marker::barrier(overtaking(first)));
+  gate.push(0, some_batch());
+  gate.push(1, some_batch());
+  CHECK(!gate.is_overtaking());
+  CHECK(all_words(gate) == "b1");
+  gate.push(1, marker::barrier(overtaking(first)));
+  CHECK(all_words(gate) == "s1 b0");
+  CHECK(recorded(gate, first) == "none");
+}
+
+TEST_CASE("a channel that ends closes its recording, and one that has ended has none") {
+  input_gate gate(two_recorded, checkpoint_mode::unaligned);
+  gate.push(0, marker::end());
+  CHECK(all_words(gate) == "");
+  gate.push(1, some_batch());
+  gate.push(1, marker::barrier(overtaking(first)));
+  gate.take_overtaking();
+  CHECK(recorded(gate, first) == "0 and 1");
+
+  input_gate ending(two_recorded, checkpoint_mode::unaligned);
+  ending.push(0, some_batch());
+  ending.push(1, marker::barrier(overtaking(first)));
+  ending.take_overtaking();
+  ending.push(0, marker::end());
+  CHECK(recorded(ending, first) == "1 and 0");
+}
+
+TEST_CASE("a checkpoint that is aborted or overtaken by a later one is neither taken nor recorded any more") {
+  input_gate gate(two_recorded, checkpoint_mode::unaligned);
+  gate.push(0, marker::barrier(overtaking(first)));
+  gate.abort(first);
+  CHECK(!gate.is_overtaking());
+  gate.push(0, marker::barrier(overtaking(second)));
+  gate.push(0, marker::barrier(overtaking(checkpoint_id{3})));
+  REQUIRE(gate.is_overtaking());
+  CHECK(gate.take_overtaking().checkpoint == checkpoint_id{3});
+  gate.abort(checkpoint_id{3});
+  CHECK(recorded(gate, checkpoint_id{3}) == "none");
+}
+
+TEST_CASE("an overtaking barrier waits for what has been decided before it") {
+  input_gate gate(two_recorded, checkpoint_mode::exactly_once);
+  gate.push(0, marker::watermark(at(10)));
+  gate.push(1, marker::watermark(at(5)));
+  CHECK(all_words(gate) == "w5");
+  gate.push(0, marker::barrier({first}));
+  gate.push(1, marker::end());
+  CHECK(next_word(gate) == "s1"); // the end of the other channel has decided two things
+  gate.push(0, marker::barrier(overtaking(second)));
+  CHECK(!gate.is_overtaking());
+  CHECK(next_word(gate) == "w10");
+  CHECK(gate.is_overtaking());
+}
+
+TEST_CASE("what is replayed comes first, owes no credit, and is recorded again while it waits") {
+  input_gate gate(two_recorded, checkpoint_mode::unaligned);
+  gate.replay(0, {some_batch(), marker::watermark(at(7)), some_batch()});
+  gate.push(0, some_batch());
+  gate.push(0, marker::barrier(overtaking(first)));
+  gate.take_overtaking();
+  const auto replayed = [&] { return std::get<batch_ready>(*gate.next()).is_replayed; };
+  CHECK(replayed());
+  CHECK(replayed());
+  CHECK(!replayed());
+  gate.push(1, marker::barrier(overtaking(first)));
+  CHECK(recorded(gate, first) == "4 and 0");
 }

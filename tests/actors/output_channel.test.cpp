@@ -57,3 +57,25 @@ TEST_CASE("a batch that comes back with its credit is offered for reuse") {
   CHECK(channel.take_spare());
   CHECK(!channel.take_spare());
 }
+
+TEST_CASE("what waits can be sent on credit, and then as many batches have to come back") {
+  recorded transport;
+  output_channel channel(0, 1, transport);
+  for (int i = 0; i < 3; ++i)
+    channel.send(some_batch());
+  channel.send(marker::barrier({checkpoint_id{1}}));
+  CHECK(transport.sent == "b");
+  CHECK(channel.holds_barrier(checkpoint_id{1}));
+  CHECK(!channel.holds_barrier(checkpoint_id{2}));
+  channel.send_on_credit();
+  CHECK(transport.sent == "bbbs");
+  CHECK(!channel.holds_barrier(checkpoint_id{1}));
+  channel.send(some_batch());
+  channel.credit_returned({});
+  channel.credit_returned({});
+  CHECK(transport.sent == "bbbs");
+  CHECK(channel.is_blocked());
+  channel.credit_returned({});
+  CHECK(transport.sent == "bbbsb");
+  CHECK(!channel.is_blocked());
+}

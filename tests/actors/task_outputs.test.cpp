@@ -35,7 +35,7 @@ class recorded final : public task_environment {
   void schedule_turn(duration) override { ++turns; }
   void schedule_wakeup(duration) override {}
   std::chrono::steady_clock::time_point now() const override { return time; }
-  void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>) override {}
+  void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>, duration) override {}
   void report_completion(checkpoint_id) override {}
   void report_end() override {}
 
@@ -131,7 +131,7 @@ class relay_task {
     blueprint.operators.push_back(
         {[same] { return std::make_unique<map_operator<std::uint64_t, decltype(same)>>(same); }, {}, {}});
     blueprint.outputs.push_back({0, 0, keyed_edge(), partitioning::hash, 1});
-    blueprint.input_ports.assign(inputs, 0);
+    blueprint.inputs.resize(inputs);
     task_.emplace(std::move(blueprint), config, checkpoint_mode{}, groups, environment);
     task_->open();
   }

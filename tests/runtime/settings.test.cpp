@@ -105,6 +105,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"checkpoint.retain-on-cancel", "false"},
                                                       {"checkpoint.incremental", "false"},
                                                       {"checkpoint.mode", "at-least-once"},
+                                                      {"checkpoint.alignment-timeout", "8500ms"},
                                                       {"checkpoint.map-size", "9GiB"},
                                                       {"checkpoint.restore-from", "10"},
                                                       {"checkpoint.discard", "true"},

@@ -35,7 +35,7 @@ std::string number(char sign, checkpoint_id id) {
   return id == checkpoint_id{} ? "" : sign + to_string(id);
 }
 
-/// What was decided, one word each: "t1" trigger, "d1" durable storing, "c1" complete, "a1" abort,
+/// What was decided, one word each: "t1" trigger ("T1" of one that overtakes), "o1" overtake, "d1" durable storing, "c1" complete, "a1" abort,
 /// "FAIL". A trigger with a base is "t2+1"; storing that keeps what is from 1 on is "d2>1".
 std::string words(checkpoint_coordinator& coordinator) {
   std::string text;
@@ -43,11 +43,13 @@ std::string words(checkpoint_coordinator& coordinator) {
     if (!text.empty())
       text += ' ';
     if (const auto* trigger = std::get_if<trigger_decision>(&decision))
-      text += "t" + to_string(trigger->order.checkpoint) + number('+', trigger->order.base);
+      text += (trigger->order.overtakes ? "T" : "t") + to_string(trigger->order.checkpoint) + number('+', trigger->order.base);
     else if (const auto* store = std::get_if<store_decision>(&decision))
       text += "d" + to_string(store->checkpoint) + number('>', store->keep_from);
     else if (const auto* complete = std::get_if<complete_decision>(&decision))
       text += "c" + to_string(complete->checkpoint);
+    else if (const auto* overtake = std::get_if<overtake_decision>(&decision))
+      text += "o" + to_string(overtake->checkpoint);
     else if (const auto* abort = std::get_if<abort_decision>(&decision))
       text += "a" + to_string(abort->checkpoint);
     else
@@ -267,4 +269,37 @@ TEST_CASE("the last checkpoint adds to the base only if what is being stored lea
     coordinator.request_last(at(1s), false);
     CHECK(words(coordinator) == (retained == 1 ? "t2+1 d2 t3" : "t2+1 d2>1 t3+1"));
   }
+}
+
+TEST_CASE("the barriers of unaligned checkpoints overtake from the start") {
+  checkpoint_config config = every_second();
+  config.mode = checkpoint_mode::unaligned;
+  config.alignment_timeout = 100ms;
+  checkpoint_coordinator coordinator(config, 2, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  CHECK(words(coordinator) == "T1");
+  CHECK(coordinator.next_wakeup() == at(6s));
+}
+
+TEST_CASE("with an alignment timeout the barriers of a checkpoint overtake once it is over") {
+  checkpoint_config config = every_second();
+  config.alignment_timeout = 100ms;
+  checkpoint_coordinator coordinator(config, 2, {});
+  coordinator.start(at(0s));
+  coordinator.wake(at(1s));
+  CHECK(words(coordinator) == "t1");
+  CHECK(coordinator.next_wakeup() == at(1100ms));
+  coordinator.wake(at(1099ms));
+  CHECK(words(coordinator) == "");
+  coordinator.wake(at(1100ms));
+  CHECK(words(coordinator) == "o1");
+  CHECK(coordinator.next_wakeup() == at(6s));
+  coordinator.wake(at(2s));
+  CHECK(words(coordinator) == "");
+  coordinator.acknowledged(at(2s), checkpoint_id{1}, a);
+  coordinator.acknowledged(at(2s), checkpoint_id{1}, b);
+  CHECK(words(coordinator) == "d1");
+  coordinator.stored(at(2s), checkpoint_id{1});
+  CHECK(words(coordinator) == "c1 t2");
 }

@@ -75,7 +75,7 @@ TEST_CASE("a part that only another version can interpret is named") {
   CHECK(timers.failure().message.find("timers of operator \"count\"") != std::string::npos);
 
   manifest other = example();
-  other.operators[0].key_groups[0].blobs[1].key.kind = blob_kind::channel_batches;
+  other.operators[0].key_groups[0].blobs[1].key.kind = blob_kind::channel;
   const auto batches = decode_manifest(encode_manifest(other));
   REQUIRE_FALSE(batches);
   CHECK(batches.failure().code == errc::wrong_version);

@@ -23,21 +23,24 @@ namespace {
 void in_every_mode(const std::function<void(const job_mode&)>& check) {
   constexpr state_backend backends[] = {state_backend::memory, state_backend::directory,
                                         state_backend::lmdb};
+  constexpr checkpoint_mode checkpoints[] = {checkpoint_mode::exactly_once, checkpoint_mode::unaligned};
   std::uint32_t seed = 1;
   for (const std::uint32_t batch_size : {1u, 1024u})
     for (const bool chaining : {true, false})
       for (const std::uint32_t parallelism : {1u, 2u, 3u})
         for (const bool killed : {false, true})
-          for (const state_backend backend : backends) {
-            const job_mode mode{batch_size, chaining, parallelism, killed, backend, seed++};
-            CAPTURE(mode.batch_size);
-            CAPTURE(mode.chaining);
-            CAPTURE(mode.parallelism);
-            CAPTURE(mode.killed);
-            CAPTURE(static_cast<int>(mode.backend));
-            CAPTURE(mode.seed);
-            check(mode);
-          }
+          for (const state_backend backend : backends)
+            for (const checkpoint_mode how : checkpoints) {
+              const job_mode mode{batch_size, chaining, parallelism, killed, backend, seed++, how};
+              CAPTURE(mode.batch_size);
+              CAPTURE(mode.chaining);
+              CAPTURE(mode.parallelism);
+              CAPTURE(mode.killed);
+              CAPTURE(static_cast<int>(mode.backend));
+              CAPTURE(static_cast<int>(mode.checkpoints));
+              CAPTURE(mode.seed);
+              check(mode);
+            }
 }
 
 job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<std::string>& victims) {
@@ -50,6 +53,7 @@ job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<st
   config.lowest_level = log_level::off;
   config.checkpoint.directory = directory / "checkpoints";
   config.checkpoint.interval = 2ms;
+  config.checkpoint.mode = mode.checkpoints;
   config.checkpoint.map_size = std::uint64_t{1} << 28;
   config.state.backend = mode.backend;
   config.state.map_size = std::uint64_t{1} << 28;

@@ -17,10 +17,11 @@ struct job_mode {
   bool killed = false; ///< tasks are killed while it runs
   state_backend backend = state_backend::memory;
   std::uint32_t seed = 1;
+  checkpoint_mode checkpoints = checkpoint_mode::exactly_once;
 };
 
 /// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not, on every
-/// state backend.
+/// state backend, with aligned and unaligned checkpoints.
 void in_every_mode(const std::function<void(const job_mode&)>& check);
 
 /// Runs `job` to its end with short checkpoints in a directory of its own. Where the mode says so,

@@ -270,7 +270,8 @@ void windows_do_not_depend_on_pauses(add_windows add) {
         CAPTURE(seed);
         CAPTURE(is_repeatable);
         const job_mode first{n % 2 == 0 ? 1u : 1024u, n % 3 == 0, 1 + n % 3, false, state_backend::memory, n};
-        const job_mode second{n % 4 < 2 ? 1u : 64u, n % 3 != 0, 1 + n % 2, false, state_backend::memory, n + 100};
+        const job_mode second{n % 4 < 2 ? 1u : 64u, n % 3 != 0, 1 + n % 2, false, state_backend::memory, n + 100,
+                              checkpoint_mode::unaligned};
         const watched_windows fast = run(seed, is_repeatable, first, false, add);
         const watched_windows slow = run(seed, is_repeatable, second, true, add);
         slow.check_like(fast, is_repeatable);
