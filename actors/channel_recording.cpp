@@ -26,6 +26,7 @@ void write_marker(byte_writer& out, const marker& what) {
     out.write_raw(what.partition.partition);
     break;
   case marker::kind::barrier:
+  case marker::kind::probe:
   case marker::kind::end_of_input: break;
   }
 }
@@ -49,7 +50,8 @@ channel_item read_item(byte_reader& in, const batch_codec& codec) {
 
 bool is_recorded(const channel_item& item) {
   const auto* const what = std::get_if<marker>(&item);
-  return !what || (what->what != marker::kind::barrier && what->what != marker::kind::end_of_input);
+  return !what || what->what == marker::kind::watermark || what->what == marker::kind::idle ||
+         what->what == marker::kind::partition;
 }
 
 } // namespace

@@ -23,7 +23,7 @@ struct recorded_channel {
 /// before the barrier and was not processed yet (K. M. Chandy, L. Lamport: Distributed Snapshots, 1985).
 ///
 /// Batches are written down later than they are added: a few at a time, and at last when one is about to be
-/// processed, which may change it. Barriers and the end of input are not recorded.
+/// processed, which may change it. Barriers, probes and the end of input are not recorded.
 ///
 /// Thread safety: task thread only.
 class channel_recording {

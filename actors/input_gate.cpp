@@ -6,16 +6,27 @@
 
 namespace weir {
 
-input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode)
-    : mode_(mode), channels_(channels.size()), live_(static_cast<std::uint32_t>(channels.size())) {
-  for (const gate_channel& one : channels)
-    codecs_.push_back(one.codec);
+input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t full_loop)
+    : mode_(mode), channels_(channels.size()), full_loop_(full_loop),
+      live_(static_cast<std::uint32_t>(channels.size())), entries_(live_) {
+  for (std::uint32_t i = 0; i < channels.size(); ++i) {
+    codecs_.push_back(channels[i].codec);
+    channels_[i].is_feedback = channels[i].is_feedback;
+    entries_ -= channels[i].is_feedback;
+  }
+  has_feedback_ = entries_ != live_;
+  last_watermark_passes_ = !has_feedback_;
   can_overtake_ = std::find(codecs_.begin(), codecs_.end(), nullptr) == codecs_.end();
 }
 
 void input_gate::replay(std::uint32_t channel, std::deque<channel_item> items) {
-  channels_[channel].replayed = items.size();
-  channels_[channel].queue = std::move(items);
+  channel_state& state = channels_[channel];
+  state.replayed = items.size();
+  state.queue = std::move(items);
+  if (state.is_feedback)
+    going_round_ += static_cast<std::size_t>(std::count_if(state.queue.begin(), state.queue.end(), [](const auto& item) {
+      return std::holds_alternative<batch_ptr>(item);
+    }));
   make_ready(channel);
 }
 
@@ -38,7 +49,12 @@ void input_gate::enqueue(std::uint32_t channel, channel_item what) {
       else
         recording.add(channel, what);
     }
-  if (is_barrier && (found->order.overtakes || found->order.checkpoint == overtakes_when_it_comes_))
+  if (!found && channels_[channel].is_feedback) {
+    ++going_round_;
+    for (auto& [probe, sent] : probes_)
+      sent.was_quiet = false;
+  }
+  if (is_barrier && (found->order.overtakes || found->order.checkpoint == told_to_overtake_))
     begin_overtaking(found->order);
   channels_[channel].queue.push_back(std::move(what));
   make_ready(channel);
@@ -52,18 +68,20 @@ void input_gate::begin_overtaking(const snapshot_order& order) {
 void input_gate::overtake(checkpoint_id checkpoint) {
   if (is_over(checkpoint))
     return;
-  overtakes_when_it_comes_ = checkpoint;
-  if (const auto found = alignments_.find(checkpoint); found != alignments_.end())
-    begin_overtaking({checkpoint, found->second.base});
-  for (const channel_state& channel : channels_)
+  told_to_overtake_ = checkpoint;
+  for (const channel_state& channel : channels_) {
+    if (channel.held_for == checkpoint)
+      begin_overtaking(alignments_.at(checkpoint).order);
     for (const channel_item& item : channel.queue)
       if (const auto* what = std::get_if<marker>(&item);
           what && what->what == marker::kind::barrier && what->order.checkpoint == checkpoint)
         begin_overtaking(what->order);
+  }
 }
 
 snapshot_order input_gate::take_overtaking() {
-  const snapshot_order order = *std::exchange(overtaking_, std::nullopt);
+  snapshot_order order = *std::exchange(overtaking_, std::nullopt);
+  order.overtakes = true;
   const auto found = alignments_.find(order.checkpoint);
   start_recording(order.checkpoint, found == alignments_.end() ? std::vector<bool>(channels_.size())
                                                                : std::move(found->second.arrived));
@@ -71,10 +89,11 @@ snapshot_order input_gate::take_overtaking() {
   return order;
 }
 
+/// Of all channels on which the barrier has not arrived; of those of feedback in any case.
 void input_gate::start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived) {
   channel_recording& recording = recordings_.try_emplace(checkpoint, codecs_).first->second;
   for (std::uint32_t i = 0; i < channels_.size(); ++i) {
-    if (channels_[i].ended || arrived[i])
+    if (channels_[i].ended || (arrived[i] && !channels_[i].is_feedback))
       continue;
     recording.open(i);
     for (const channel_item& item : channels_[i].queue) {
@@ -115,8 +134,7 @@ std::optional<gate_event> input_gate::next() {
     }
     if (ready_.empty())
       return std::nullopt;
-    const std::uint32_t channel = ready_.front();
-    ready_.pop_front();
+    const std::uint32_t channel = take_turn();
     channel_state& state = channels_[channel];
     state.is_queued = false;
     channel_item what = std::move(state.queue.front());
@@ -125,6 +143,7 @@ std::optional<gate_event> input_gate::next() {
     state.replayed -= is_replayed;
     if (auto* records = std::get_if<batch_ptr>(&what)) {
       state.is_idle = false;
+      going_round_ -= state.is_feedback;
       make_ready(channel);
       for (auto& [checkpoint, recording] : recordings_)
         recording.write_before(channel, **records);
@@ -133,6 +152,18 @@ std::optional<gate_event> input_gate::next() {
     handle(channel, std::get<marker>(what));
     make_ready(channel);
   }
+}
+
+/// The channel whose turn it is. When a loop is full, nothing new is let in.
+std::uint32_t input_gate::take_turn() {
+  auto at = ready_.begin();
+  if (going_round_ >= full_loop_)
+    at = std::find_if(at, ready_.end(), [this](std::uint32_t channel) { return channels_[channel].is_feedback; });
+  if (at == ready_.end())
+    at = ready_.begin();
+  const std::uint32_t channel = *at;
+  ready_.erase(at);
+  return channel;
 }
 
 void input_gate::handle(std::uint32_t channel, const marker& what) {
@@ -151,6 +182,7 @@ void input_gate::handle(std::uint32_t channel, const marker& what) {
     update_watermark();
     break;
   case marker::kind::barrier: barrier_arrived(channel, what.order); break;
+  case marker::kind::probe: probe_arrived(channel, what.probe); break;
   case marker::kind::end_of_input: channel_ended(channel); break;
   }
 }
@@ -160,7 +192,7 @@ void input_gate::update_watermark() {
   bool any_left = false;
   bool any_active = false;
   for (const channel_state& state : channels_) {
-    if (state.ended || state.watermark == last_watermark)
+    if (state.ended || state.is_feedback || state.watermark == last_watermark)
       continue; // that says nothing of how far the others are: idle ones may still come back
     any_left = true;
     if (!state.is_idle) {
@@ -171,7 +203,7 @@ void input_gate::update_watermark() {
   if (any_left && !any_active) {
     if (!std::exchange(is_idle_, true))
       decided_.push_back(channels_idle{});
-  } else if (smallest > watermark_) {
+  } else if (smallest > watermark_ && (smallest != last_watermark || last_watermark_passes_)) {
     watermark_ = smallest;
     is_idle_ = false;
     decided_.push_back(watermark_advanced{smallest});
@@ -188,9 +220,10 @@ bool input_gate::is_over(checkpoint_id checkpoint) const {
 input_gate::alignment& input_gate::alignment_of(const snapshot_order& order) {
   const auto [found, inserted] = alignments_.try_emplace(order.checkpoint);
   if (inserted) {
-    found->second.base = order.base;
-    found->second.arrived.resize(channels_.size());
-    found->second.remaining = live_;
+    found->second.order = order;
+    for (const channel_state& state : channels_)
+      found->second.arrived.push_back(state.is_feedback || state.ended);
+    found->second.remaining = entries_;
   }
   return found->second;
 }
@@ -222,6 +255,8 @@ void input_gate::channel_ended(std::uint32_t channel) {
     return;
   state.ended = true;
   --live_;
+  if (!state.is_feedback)
+    --entries_;
   std::vector<checkpoint_id> pending;
   for (auto& [id, waiting] : alignments_) {
     if (!waiting.arrived[channel]) {
@@ -235,13 +270,19 @@ void input_gate::channel_ended(std::uint32_t channel) {
   update_watermark();
   if (live_ == 0)
     decided_.push_back(input_ended{});
+  else if (entries_ == 0 && !state.is_feedback)
+    decided_.push_back(entry_ended{});
+  complete_probes();
 }
 
 void input_gate::complete_if_ready(checkpoint_id checkpoint) {
   const auto found = alignments_.find(checkpoint);
   if (found == alignments_.end() || found->second.remaining != 0)
     return;
-  const snapshot_order order{checkpoint, found->second.base};
+  snapshot_order order = found->second.order;
+  order.overtakes |= checkpoint == told_to_overtake_; // those that follow need not align
+  if (has_feedback_)
+    start_recording(checkpoint, std::vector<bool>(channels_.size(), true));
   forget_older(checkpoint);
   decided_.push_back(barrier_complete{order});
 }
@@ -254,6 +295,48 @@ void input_gate::forget_older(checkpoint_id complete) {
   if (overtaking_ && overtaking_->checkpoint <= complete)
     overtaking_.reset();
   release_channels(checkpoint_id{1}, complete);
+}
+
+void input_gate::probe_sent(const loop_probe& probe) {
+  probe_alignment& sent = probes_[probe];
+  sent.arrived.resize(channels_.size());
+  sent.is_own = true;
+  sent.was_quiet = going_round_ == 0;
+}
+
+void input_gate::probe_arrived(std::uint32_t channel, const loop_probe& probe) {
+  auto found = probes_.find(probe);
+  if (found == probes_.end()) {
+    if (has_feedback_)
+      return; // of a loop that this task does not begin, before which that is closed
+    found = probes_.try_emplace(probe).first;
+    found->second.arrived.resize(channels_.size());
+  }
+  found->second.arrived[channel] = true;
+  complete_probes();
+}
+
+/// A probe waits for all channels that have not ended; one's own for those on which it comes back.
+void input_gate::complete_probes() {
+  std::erase_if(probes_, [this](const auto& one) {
+    const auto& [probe, waiting] = one;
+    for (std::uint32_t i = 0; i < channels_.size(); ++i)
+      if (!channels_[i].ended && !waiting.arrived[i] && (!waiting.is_own || channels_[i].is_feedback))
+        return false;
+    decided_.push_back(probe_complete{probe, waiting.is_own, waiting.was_quiet});
+    return true;
+  });
+}
+
+void input_gate::let_last_watermark_pass() {
+  last_watermark_passes_ = true;
+  update_watermark();
+}
+
+void input_gate::close_loop() {
+  for (std::uint32_t i = 0; i < channels_.size(); ++i)
+    if (channels_[i].is_feedback)
+      channel_ended(i);
 }
 
 void input_gate::abort(checkpoint_id checkpoint) {

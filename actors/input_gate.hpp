@@ -42,15 +42,32 @@ struct barrier_complete {
   snapshot_order order;
 };
 
+/// Every channel but those of feedback has ended, and so has nothing else come in since.
+struct entry_ended {};
+
+/// A probe of the task's own loop is to be sent.
+struct probe_due {
+  loop_probe probe;
+};
+
+/// A probe has come on every channel that has to have it: of another's loop it is to be passed on, and of the task's
+/// own it has come back.
+struct probe_complete {
+  loop_probe probe;
+  bool has_returned;
+  bool was_quiet; ///< of one that has returned: nothing has come back since it was sent
+};
+
 /// Every channel has ended.
 struct input_ended {};
 
 using gate_event = std::variant<batch_ready, watermark_advanced, channels_idle, partition_changed,
-                                barrier_complete, input_ended>;
+                                barrier_complete, entry_ended, probe_due, probe_complete, input_ended>;
 
 /// What is known of a channel beforehand.
 struct gate_channel {
   const batch_codec* codec = nullptr; ///< nullptr: its records cannot become part of a checkpoint
+  bool is_feedback = false;           ///< it comes back from what the task sends
 };
 
 /// Turns the channels of one task into one sequence of events: what to process next, when to
@@ -64,6 +81,11 @@ struct gate_channel {
 /// says so. What was queued before the barriers, and what comes on the other channels before theirs, is recorded. Where
 /// some channel cannot be recorded, such barriers are aligned as others are.
 ///
+/// Channels of feedback, which come back from what the task itself sends, wait for nobody and nobody waits for them: a
+/// snapshot is taken when the barrier has come on the others, and what comes back before the barrier has gone round is
+/// recorded. As long as there is much of it, nothing new is let in: memory is bounded by what one batch becomes. They do not
+/// count for the watermark, but for the last one, which comes when the loop is told that nothing goes round any more.
+///
 /// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back. The last
 /// one comes when all have sent it or ended.
 ///
@@ -72,7 +94,8 @@ struct gate_channel {
 /// Thread safety: task thread only.
 class input_gate {
  public:
-  input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode);
+  /// `full_loop`: batches that wait on channels of feedback when nothing new is let in.
+  input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t full_loop = 16);
 
   /// What a checkpoint has recorded of a channel comes again. Before the first push.
   void replay(std::uint32_t channel, std::deque<channel_item> items);
@@ -105,6 +128,16 @@ class input_gate {
   /// The coordinator has given up `checkpoint`: nobody waits for its barriers any more.
   void abort(checkpoint_id checkpoint);
 
+  /// A probe of the task's own loop is to be sent, behind what has been decided before; and has been sent.
+  void send_probe(const loop_probe& probe) { decided_.push_back(probe_due{probe}); }
+  void probe_sent(const loop_probe& probe);
+
+  /// Nothing goes round that has an event time: the last watermark may come.
+  void let_last_watermark_pass();
+
+  /// Nothing goes round: channels of feedback have ended.
+  void close_loop();
+
   /// The next event, or nothing until more arrives.
   std::optional<gate_event> next();
 
@@ -119,18 +152,29 @@ class input_gate {
     std::size_t replayed = 0; // so many at the head of the queue come from a checkpoint
     event_time watermark = no_watermark;
     bool ended = false;
+    bool is_feedback = false;
     bool is_idle = false;
     bool is_queued = false;     // in ready_
     checkpoint_id held_for{};   // held back until this checkpoint is over; 0: not held
   };
 
+  /// A probe that has come on some channels.
+  struct probe_alignment {
+    std::vector<bool> arrived;
+    bool is_own = false;
+    bool was_quiet = true; // as far as is known
+  };
+
   struct alignment {
-    checkpoint_id base;
+    snapshot_order order;
     std::vector<bool> arrived;
     std::uint32_t remaining = 0;
   };
 
   void enqueue(std::uint32_t channel, channel_item what);
+  std::uint32_t take_turn();
+  void probe_arrived(std::uint32_t channel, const loop_probe& probe);
+  void complete_probes();
   void begin_overtaking(const snapshot_order& order);
   void start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived);
   void forget_older(checkpoint_id complete);
@@ -149,16 +193,22 @@ class input_gate {
   bool can_overtake_;                      // all of them can be recorded
   std::vector<channel_state> channels_;
   std::deque<std::uint32_t> ready_; // non-empty channels that are not held, in turn
+  std::size_t full_loop_;
+  std::size_t going_round_ = 0; // batches on channels of feedback
+  bool has_feedback_ = false;
+  bool last_watermark_passes_ = true;
+  std::map<loop_probe, probe_alignment> probes_;
   std::deque<gate_event> decided_;
   std::map<checkpoint_id, alignment> alignments_;
   std::set<checkpoint_id> aborted_;
   checkpoint_id last_complete_{};
   std::optional<snapshot_order> overtaking_; // to be taken
-  checkpoint_id overtakes_when_it_comes_{};
+  checkpoint_id told_to_overtake_{};
   std::map<checkpoint_id, channel_recording> recordings_;
   event_time watermark_ = no_watermark;
   bool is_idle_ = false; // that has been decided, and no watermark since
-  std::uint32_t live_;
+  std::uint32_t live_;   // channels that have not ended
+  std::uint32_t entries_; // of them, those that are not feedback
 };
 
 } // namespace weir

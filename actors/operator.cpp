@@ -87,6 +87,13 @@ bool operator_base::write_snapshot(operator_snapshot& made) {
   return guarded("taking a snapshot", [&] { return on_write_snapshot(made); });
 }
 
+void operator_base::drop_records(std::uint64_t count) {
+  counts_.in += count;
+  counts_.dropped += count;
+  log_warning("records were fed back when the loop was over, and are dropped: emit them before the end of input",
+              {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", count}});
+}
+
 void operator_base::count_dropped() {
   if (++counts_.dropped < next_warning_)
     return;

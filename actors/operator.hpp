@@ -102,6 +102,9 @@ class operator_base : public progress_receiver {
   /// or late does no harm.
   bool wake(event_time now);
 
+  /// Records that come when everything is over, round a loop: they are dropped, and counted.
+  void drop_records(std::uint64_t count);
+
   /// The input has ended: emits a part of what is left. Returns true when there is nothing more.
   /// Called until then, with pauses in between when receivers are slow.
   bool drain();

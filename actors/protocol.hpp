@@ -55,6 +55,17 @@ struct connect_task {
 /// All tasks are open: begin.
 struct run_task {};
 
+/// Of a task that a loop begins with: send a probe round, and say when it is back.
+struct probe_loop {
+  std::uint32_t round;
+};
+
+/// Nothing goes round the loop any more: let the last watermark pass.
+struct pass_last_watermark {};
+
+/// Nothing goes round the loop any more: go on as if what comes back had ended.
+struct close_loop {};
+
 /// Release everything and end.
 struct stop_task {};
 
@@ -70,6 +81,20 @@ struct task_opened {
 struct task_ended {
   epoch attempt;
   task_id task;
+};
+
+/// The first task of a loop has nothing coming in any more.
+struct loop_entry_ended {
+  epoch attempt;
+  task_id task;
+};
+
+/// A probe has come back to the task.
+struct loop_probed {
+  epoch attempt;
+  task_id task;
+  std::uint32_t round;
+  bool was_quiet; ///< no record has come back since it was sent
 };
 
 /// The task cannot go on.
@@ -102,9 +127,14 @@ WEIR_LOCAL_MESSAGE(weir::marker_sent)
 WEIR_LOCAL_MESSAGE(weir::credit_returned)
 WEIR_LOCAL_MESSAGE(weir::connect_task)
 WEIR_LOCAL_MESSAGE(weir::run_task)
+WEIR_LOCAL_MESSAGE(weir::probe_loop)
+WEIR_LOCAL_MESSAGE(weir::pass_last_watermark)
+WEIR_LOCAL_MESSAGE(weir::close_loop)
 WEIR_LOCAL_MESSAGE(weir::stop_task)
 WEIR_LOCAL_MESSAGE(weir::task_opened)
 WEIR_LOCAL_MESSAGE(weir::task_ended)
+WEIR_LOCAL_MESSAGE(weir::loop_entry_ended)
+WEIR_LOCAL_MESSAGE(weir::loop_probed)
 WEIR_LOCAL_MESSAGE(weir::task_failed)
 WEIR_LOCAL_MESSAGE(weir::task_stopped)
 WEIR_LOCAL_MESSAGE(weir::next_turn)

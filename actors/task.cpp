@@ -1,6 +1,7 @@
 #include <weir/actors/task.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 #include <variant>
@@ -26,7 +27,7 @@ std::uint32_t divided_among(std::uint32_t receivers, std::uint32_t amount) {
 std::vector<gate_channel> gate_channels(const std::vector<task_input>& inputs) {
   std::vector<gate_channel> channels;
   for (const task_input& one : inputs)
-    channels.push_back({one.codec});
+    channels.push_back({one.codec, one.is_feedback});
   return channels;
 }
 
@@ -35,7 +36,7 @@ std::vector<gate_channel> gate_channels(const std::vector<task_input>& inputs) {
 task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
            std::uint32_t key_groups, task_environment& environment)
     : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
-      gate_(gate_channels(blueprint_.inputs), mode) {
+      gate_(gate_channels(blueprint_.inputs), mode, config.credits) {
   std::vector<std::vector<output_port*>> outputs;
   for (const chained_operator& one : blueprint_.operators) {
     operators_.push_back(one.make());
@@ -50,7 +51,9 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
     outputs[link.from][link.output]->connect_progress(*operators_[link.to]);
   }
   for (const task_output& output : blueprint_.outputs) {
-    const std::uint32_t credits = divided_among(output.channels, config_.credits);
+    // What goes round must never wait for what comes in.
+    const std::uint32_t credits = output.is_feedback ? std::numeric_limits<std::uint32_t>::max()
+                                                     : divided_among(output.channels, config_.credits);
     const std::uint32_t batch_size = output.how == partitioning::hash
                                          ? divided_among(output.channels, config_.batch_size)
                                          : config_.batch_size;
@@ -264,6 +267,11 @@ void task::end_source() {
 }
 
 void task::handle(batch_ready& event) {
+  if (phase_ == phase::ended) { // what the operators of a loop have sent at the end of their input
+    operators_.front()->drop_records(event.records->size());
+    environment_.return_credit(event.channel, std::move(event.records));
+    return;
+  }
   inputs_[event.channel]->receive_any(*event.records);
   flush_chain();
   if (!event.is_replayed)
@@ -288,6 +296,22 @@ void task::handle(const partition_changed& event) {
 
 void task::handle(const barrier_complete& event) {
   snapshot_and_forward(event.order);
+}
+
+void task::handle(const entry_ended&) {
+  environment_.report_entry_end();
+}
+
+void task::handle(const probe_due& event) {
+  gate_.probe_sent(event.probe);
+  send_all(marker::of_loop(event.probe));
+}
+
+void task::handle(const probe_complete& event) {
+  if (event.has_returned)
+    environment_.report_probe(event.probe, event.was_quiet);
+  else
+    send_all(marker::of_loop(event.probe));
 }
 
 void task::handle(const input_ended&) {
@@ -453,6 +477,21 @@ void task::report(checkpoint_id checkpoint, begun_snapshot complete) {
     gate_.end_recording(checkpoint);
   }
   environment_.report_snapshot(checkpoint, {complete.made.begin(), complete.made.end()}, complete.longest_pause);
+}
+
+void task::probe_loop(std::uint32_t round) {
+  gate_.send_probe({blueprint_.loop, round});
+  schedule(duration::zero());
+}
+
+void task::pass_last_watermark() {
+  gate_.let_last_watermark_pass();
+  schedule(duration::zero());
+}
+
+void task::close_loop() {
+  gate_.close_loop();
+  schedule(duration::zero());
 }
 
 void task::complete(checkpoint_id checkpoint) {

@@ -53,6 +53,7 @@ struct task_output {
   exchange_factory make;
   partitioning how;
   std::uint32_t channels; ///< receivers; the task's channels are numbered output by output
+  bool is_feedback = false; ///< back to where a loop begins
 };
 
 /// A channel that comes into the task.
@@ -60,6 +61,7 @@ struct task_input {
   std::uint32_t port = 0;             ///< of the first operator
   const batch_codec* codec = nullptr; ///< nullptr: what is under way on it cannot become part of a checkpoint
   channel_snapshot origin;            ///< where it comes from, and what is to be replayed
+  bool is_feedback = false;           ///< from what this task itself has sent
 };
 
 /// Everything that one task is made of.
@@ -71,6 +73,7 @@ struct task_blueprint {
   std::vector<chain_link> links;
   std::vector<task_output> outputs;
   std::vector<task_input> inputs; ///< by channel
+  std::uint32_t loop = 0;         ///< that begins with this task; a number of its own for each, see loop_probe
 };
 
 /// What a task needs from outside: the way to other tasks, time, and somebody to report to.
@@ -94,6 +97,12 @@ class task_environment : public channel_transport {
                                duration longest_pause) = 0;
   virtual void report_completion(checkpoint_id checkpoint) = 0;
   virtual void report_end() = 0;
+
+  /// Of a task that a loop begins with: nothing comes in any more.
+  virtual void report_entry_end() = 0;
+
+  /// The probe has come back.
+  virtual void report_probe(const loop_probe& probe, bool was_quiet) = 0;
 };
 
 /// One running instance of a chain of operators, without the actor around it: events in, calls of
@@ -130,6 +139,12 @@ class task {
   void complete(checkpoint_id checkpoint);
   void abort(checkpoint_id checkpoint);
 
+  /// Of a task that a loop begins with: sends a probe round, lets the last watermark pass, or goes on as if what comes
+  /// back had ended. See loop_termination.
+  void probe_loop(std::uint32_t round);
+  void pass_last_watermark();
+  void close_loop();
+
   /// Closes the operators. Safe at any time, and more than once.
   void close() noexcept;
 
@@ -158,6 +173,9 @@ class task {
   void handle(const channels_idle& event);
   void handle(const partition_changed& event);
   void handle(const barrier_complete& event);
+  void handle(const entry_ended& event);
+  void handle(const probe_due& event);
+  void handle(const probe_complete& event);
   void handle(const input_ended& event);
   void step_advance();
   void step_wakeups();

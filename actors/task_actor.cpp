@@ -42,6 +42,9 @@ caf::behavior task_actor::make_behavior() {
         tell(*this, supervisor_, task_opened{attempt_, id_});
       },
       [this](run_task) { task_->run(); },
+      [this](const probe_loop& order) { task_->probe_loop(order.round); },
+      [this](pass_last_watermark) { task_->pass_last_watermark(); },
+      [this](close_loop) { task_->close_loop(); },
       [this](stop_task) { quit(); },
   };
 }
@@ -102,6 +105,14 @@ void task_actor::report_completion(checkpoint_id checkpoint) {
 
 void task_actor::report_end() {
   tell(*this, supervisor_, task_ended{attempt_, id_});
+}
+
+void task_actor::report_entry_end() {
+  tell(*this, supervisor_, loop_entry_ended{attempt_, id_});
+}
+
+void task_actor::report_probe(const loop_probe& probe, bool was_quiet) {
+  tell(*this, supervisor_, loop_probed{attempt_, id_, probe.round, was_quiet});
 }
 
 caf::actor spawn_task(caf::actor_system& system, epoch attempt, task_id id, task_blueprint blueprint,

@@ -38,6 +38,8 @@ class task_actor : public actor_base, private task_environment {
                        duration longest_pause) override;
   void report_completion(checkpoint_id checkpoint) override;
   void report_end() override;
+  void report_entry_end() override;
+  void report_probe(const loop_probe& probe, bool was_quiet) override;
 
   epoch attempt_;
   task_id id_;

@@ -160,12 +160,13 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
       task.name = chain.name + " [" + std::to_string(instance) + "]";
       task.is_source = chain.is_source;
       task.blocks = chain.blocks;
+      task.loop = chain.operators.front();
       for (const std::uint32_t node : chain.operators)
         task.operators.push_back({graph.operators[node].make,
                                   context_of(graph, plan, node, config, state, instance, run),
                                   std::move(states[node][instance])});
       for (const graph_edge& edge : graph.edges)
-        if (plan.chain_of[edge.from] == plan.chain_of[edge.to] &&
+        if (!edge.is_feedback && plan.chain_of[edge.from] == plan.chain_of[edge.to] &&
             plan.chain_of[edge.from] == plan.chain_of[chain.operators.front()])
           task.links.push_back({place[edge.from], edge.output, place[edge.to]});
       made.tasks.push_back(std::move(task));
@@ -182,7 +183,8 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
       const std::uint32_t from_task = from.first_task + sender;
       const std::uint32_t receivers = one_to_one ? 1 : to.parallelism;
       made.tasks[from_task].outputs.push_back({place[declared.from], declared.output,
-                                               declared.make_exchange, edge.how, receivers});
+                                               declared.make_exchange, edge.how, receivers,
+                                               declared.is_feedback});
       for (std::uint32_t i = 0; i < receivers; ++i) {
         const std::uint32_t receiver = one_to_one ? sender : i;
         const std::uint32_t to_task = to.first_task + receiver;
@@ -193,6 +195,7 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
         const bool is_recorded = edge.how != partitioning::broadcast;
         task_input& input = inputs.emplace_back();
         input.port = declared.input;
+        input.is_feedback = declared.is_feedback;
         input.codec = is_recorded ? declared.codec : nullptr;
         input.origin.sender = graph.operators[declared.from].uid;
         input.origin.instance = sender;

@@ -48,6 +48,7 @@ struct graph_edge {
   std::string key_type; ///< where it is partitioned by key
   exchange_factory make_exchange;
   const batch_codec* codec = nullptr; ///< nullptr: its records cannot be stored
+  bool is_feedback = false;           ///< from within a loop to where it begins
 };
 
 /// What the builder collects: operators in the order of their declaration, and the edges between

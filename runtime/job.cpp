@@ -10,6 +10,7 @@
 #include <weir/runtime/deployment.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/protocol.hpp>
+#include <weir/runtime/replay.hpp>
 #include <weir/runtime/supervisor.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 #include <weir/state/disk_state.hpp>
@@ -48,6 +49,12 @@ status open_checkpoints(supervised_job& job) {
   if (!contents)
     return std::move(contents.failure());
   job.restored = std::make_shared<const checkpoint_contents>(std::move(*contents));
+  if (const auto apart = edges_to_replay(*job.graph, *job.restored); !apart.empty()) {
+    auto plan = make_plan(*job.graph, job.config, apart);
+    if (!plan)
+      return std::move(plan.failure());
+    job.plan = std::move(*plan);
+  }
   return check_restorable(*job.graph, job.plan, *job.restored, config.allow_dropped_state);
 }
 

@@ -67,12 +67,47 @@ void check_connections(const topology_graph& graph, mistakes& found) {
                   (node.outputs.size() > 1 ? " " + std::to_string(output) : "") + " of " +
                   node.outputs[output] + ": end it in a sink");
     for (std::uint32_t input = 0; input < node.inputs; ++input)
-      if (!fed.contains({i, input}))
+      if (!fed.contains({i, input}) && node.kind == "iterate" && input == 1)
+        found.add("iteration " + in_quotes(node.name) + ": nothing is fed back: call feed_back on it, or leave it out");
+      else if (!fed.contains({i, input}))
         found.add("operator " + in_quotes(node.name) + ": its input " + std::to_string(input) +
                   " is not connected");
   }
   if (!has_source)
     found.add("there is no source");
+}
+
+/// The operators that records of `from` come to, without going round.
+std::set<std::uint32_t> reached_from(const topology_graph& graph, std::uint32_t from) {
+  std::set<std::uint32_t> reached{from};
+  std::vector<std::uint32_t> next{from};
+  while (!next.empty()) {
+    const std::uint32_t at = next.back();
+    next.pop_back();
+    for (const graph_edge& edge : graph.edges)
+      if (edge.from == at && !edge.is_feedback && reached.insert(edge.to).second)
+        next.push_back(edge.to);
+  }
+  return reached;
+}
+
+void check_loops(const topology_graph& graph, mistakes& found) {
+  for (const graph_edge& feedback : graph.edges) {
+    if (!feedback.is_feedback)
+      continue;
+    const operator_node& head = graph.operators[feedback.to];
+    if (!reached_from(graph, feedback.to).contains(feedback.from)) {
+      found.add("iteration " + in_quotes(head.name) + ": " + in_quotes(graph.operators[feedback.from].name) +
+                " is fed back, which does not come from it: use union_with before the iteration");
+      continue;
+    }
+    for (const std::uint32_t inner : reached_from(graph, feedback.to))
+      if (inner != feedback.to && graph.operators[inner].kind == "iterate" &&
+          reached_from(graph, inner).contains(feedback.from))
+        found.add("iteration " + in_quotes(graph.operators[inner].name) + " lies within iteration " +
+                  in_quotes(head.name) + ": loops in loops are not supported; feed both back into " +
+                  in_quotes(head.name));
+  }
 }
 
 std::vector<std::uint32_t> resolve_parallelism(const topology_graph& graph,
@@ -123,7 +158,8 @@ void check_codecs(const topology_graph& graph, const job_config& config, const j
   }
 }
 
-void plan_chains(const topology_graph& graph, const job_config& config, job_plan& plan) {
+void plan_chains(const topology_graph& graph, const job_config& config, const std::set<std::uint32_t>& apart,
+                 job_plan& plan) {
   const auto incoming = edges_into(graph);
   for (std::uint32_t i = 0; i < graph.operators.size(); ++i) {
     const operator_node& node = graph.operators[i];
@@ -132,7 +168,7 @@ void plan_chains(const topology_graph& graph, const job_config& config, job_plan
     const bool one_stream = node.inputs == 1 && incoming[i].size() == 1;
     const graph_edge* edge = one_stream ? &graph.edges[incoming[i].front()] : nullptr;
     const bool joins = edge && config.chaining && node.may_chain &&
-                       edge->how == partitioning::forward &&
+                       edge->how == partitioning::forward && !apart.contains(incoming[i].front()) &&
                        plan.parallelism[edge->from] == plan.parallelism[i];
     if (!joins) {
       plan.chain_of.push_back(static_cast<std::uint32_t>(plan.chains.size()));
@@ -156,7 +192,7 @@ void plan_edges(const topology_graph& graph, job_plan& plan) {
     const graph_edge& edge = graph.edges[i];
     const std::uint32_t from = plan.chain_of[edge.from];
     const std::uint32_t to = plan.chain_of[edge.to];
-    if (from == to)
+    if (from == to && !edge.is_feedback)
       continue;
     planned_edge planned{i, from, to, edge.how};
     const std::uint64_t senders = plan.parallelism[edge.from];
@@ -170,18 +206,20 @@ void plan_edges(const topology_graph& graph, job_plan& plan) {
 
 } // namespace
 
-result<job_plan> make_plan(const topology_graph& graph, const job_config& config) {
+result<job_plan> make_plan(const topology_graph& graph, const job_config& config,
+                           const std::set<std::uint32_t>& apart) {
   mistakes found;
   for (const std::string& text : graph.mistakes)
     found.add(text);
   check_names(graph, found);
   check_connections(graph, found);
+  check_loops(graph, found);
   job_plan plan;
   plan.key_groups = config.key_groups;
   plan.parallelism = resolve_parallelism(graph, config, found);
   if (!found.is_empty())
     return found.as_error(graph.name);
-  plan_chains(graph, config, plan);
+  plan_chains(graph, config, apart, plan);
   plan_edges(graph, plan);
   check_codecs(graph, config, plan, found);
   if (!found.is_empty())

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,11 @@ struct job_plan {
 /// An operator joins the chain before it if it has one input stream, neither partitioned nor
 /// broadcast, from an operator of the same parallelism, and nobody has switched chaining off.
 ///
+/// `apart`: edges that are not to be chained all the same, as numbers in the graph.
+///
 /// Errors: invalid_topology with every mistake on a line of its own.
-result<job_plan> make_plan(const topology_graph& graph, const job_config& config);
+result<job_plan> make_plan(const topology_graph& graph, const job_config& config,
+                           const std::set<std::uint32_t>& apart = {});
 
 /// A plan for a person to read.
 std::string plan_as_text(const topology_graph& graph, const job_plan& plan);

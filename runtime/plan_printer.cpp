@@ -13,6 +13,8 @@ std::string how_text(const topology_graph& graph, const planned_edge& edge) {
   const graph_edge& declared = graph.edges[edge.edge];
   if (edge.how == partitioning::hash)
     text += " by " + declared.key_type;
+  if (declared.is_feedback)
+    text += ", feedback";
   return text;
 }
 
@@ -102,6 +104,7 @@ std::string plan_as_json(const topology_graph& graph, const job_plan& plan) {
                      {"partitioning", to_string(edge.how)},
                      {"key", declared.key_type},
                      {"record", record_type(graph, declared)},
+                     {"feedback", declared.is_feedback},
                      {"channels", edge.channels}});
   }
   const json whole = {{"topology", graph.name},   {"tasks", plan.tasks},
@@ -123,7 +126,7 @@ std::string plan_as_dot(const topology_graph& graph, const job_plan& plan) {
     out << "  }\n";
   }
   for (const graph_edge& edge : graph.edges)
-    if (plan.chain_of[edge.from] == plan.chain_of[edge.to])
+    if (!edge.is_feedback && plan.chain_of[edge.from] == plan.chain_of[edge.to])
       out << "  o" << edge.from << " -> o" << edge.to << ";\n";
   for (const planned_edge& edge : plan.edges) {
     const graph_edge& declared = graph.edges[edge.edge];

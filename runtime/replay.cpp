@@ -88,6 +88,15 @@ const graph_edge* edge_of(const topology_graph& graph, const std::string& receiv
   return found == graph.edges.end() ? nullptr : &*found;
 }
 
+std::set<std::uint32_t> edges_to_replay(const topology_graph& graph, const checkpoint_contents& contents) {
+  std::set<std::uint32_t> edges;
+  for (const operator_snapshot& snapshot : contents.operators)
+    for (const channel_snapshot& channel : snapshot.channels)
+      if (const graph_edge* edge = edge_of(graph, snapshot.uid, channel))
+        edges.insert(static_cast<std::uint32_t>(edge - graph.edges.data()));
+  return edges;
+}
+
 edge_replays deal_out_replays(const topology_graph& graph, const job_plan& plan, const planned_edge& edge,
                               const checkpoint_contents& contents) {
   const graph_edge& declared = graph.edges[edge.edge];
@@ -104,7 +113,7 @@ edge_replays deal_out_replays(const topology_graph& graph, const job_plan& plan,
       if (snapshot.uid != receiver || edge_of(graph, receiver, channel) != &declared)
         continue;
       if (same_parallelism) {
-        replays[{channel.instance, snapshot.instance}] = channel.data;
+        replays[{channel.instance, snapshot.instance}] += channel.data; // edges may be alike
         continue;
       }
       std::deque<channel_item> items = read_recorded(channel.data, *declared.codec);

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <weir/base/bytes.hpp>
@@ -14,6 +15,9 @@ namespace weir {
 
 /// The edge of `graph` on which something was under way to the operator `receiver`, or nullptr.
 const graph_edge* edge_of(const topology_graph& graph, const std::string& receiver, const channel_snapshot& channel);
+
+/// The edges, as numbers in the graph, on which something was under way: they have to be channels still.
+std::set<std::uint32_t> edges_to_replay(const topology_graph& graph, const checkpoint_contents& contents);
 
 /// What is to come again on the channels of one edge: by instance of the sender and of the receiver.
 using edge_replays = std::map<std::pair<std::uint32_t, std::uint32_t>, bytes>;

@@ -13,6 +13,7 @@
 #include <weir/actors/operators/assign_times.hpp>
 #include <weir/actors/operators/filter.hpp>
 #include <weir/actors/operators/flat_map.hpp>
+#include <weir/actors/operators/iterate.hpp>
 #include <weir/actors/operators/map.hpp>
 #include <weir/actors/operators/process.hpp>
 #include <weir/actors/operators/sink.hpp>
@@ -34,6 +35,8 @@ template <record A, record B>
 class broadcast_connected_stream;
 template <class Key, record A, class KeyOfA, record B, class KeyOfB>
 class connected_keyed_stream;
+template <record T>
+class iteration;
 template <class Key, record A, class KeyOfA, record B>
 class keyed_broadcast_stream;
 template <class Key, record T, class KeyOf, class Windows, class Trigger>
@@ -70,6 +73,9 @@ std::uint32_t add_operator(topology_graph& graph, operator_node node);
 void add_edges(topology_graph& graph, const std::vector<stream_origin>& from, std::uint32_t to,
                std::uint32_t input, partitioning how, const std::string& key_type,
                const exchange_factory& make, const batch_codec* codec);
+
+void add_feedback(topology_graph& graph, const std::vector<stream_origin>& from, std::uint32_t to, partitioning how,
+                  const exchange_factory& make, const batch_codec* codec);
 
 /// An operator with one output, as it is declared on a stream.
 template <record Out, class Make>
@@ -287,6 +293,9 @@ class stream : public operator_settings<stream<T>> {
     return broadcast_stream<T>(partitioned(partitioning::broadcast));
   }
 
+  /// Begins a loop: what is fed back comes here again, with what comes in. See iteration.
+  iteration<T> iterate(std::string name) const;
+
   /// Ends the stream in a function, a class or a two-phase-commit sink; see weir::sink.
   template <class S>
   sink_end sink(std::string name, S how) const {
@@ -318,6 +327,10 @@ class stream : public operator_settings<stream<T>> {
     detail::add_edges(*this->graph_, origins_, node, input, partitioning::hash,
                       type_name<key_of_t<KeyOf, T>>(), detail::hash_exchange_factory<T>(key_of),
                       batch_codec_of<T>());
+  }
+  /// Connects this stream to the second input of an operator that it comes from.
+  void feed_back_into(std::uint32_t node) const {
+    detail::add_feedback(*this->graph_, origins_, node, how_, detail::plain_exchange_factory<T>(), batch_codec_of<T>());
   }
   const std::shared_ptr<topology_graph>& graph() const { return this->graph_; }
 
@@ -365,4 +378,5 @@ class broadcast_stream : public stream<T> {
 } // namespace weir
 
 #include <weir/runtime/connected_stream.hpp>
+#include <weir/runtime/iteration.hpp>
 #include <weir/runtime/keyed_stream.hpp>

@@ -86,6 +86,20 @@ caf::behavior supervisor_actor::make_behavior() {
         if (is_current(fact.attempt) && phase_ == phase::running)
           task_has_ended(fact.task);
       },
+      [this](const loop_entry_ended& fact) {
+        if (!is_current(fact.attempt) || phase_ != phase::running)
+          return;
+        const std::uint32_t chain = chain_of(fact.task);
+        const std::uint32_t head = fact.task.value - job_.plan.chains[chain].first_task;
+        take_step(chain, loops_.at(chain).entry_ended(head));
+      },
+      [this](const loop_probed& fact) {
+        if (!is_current(fact.attempt) || phase_ != phase::running)
+          return;
+        const std::uint32_t chain = chain_of(fact.task);
+        const std::uint32_t head = fact.task.value - job_.plan.chains[chain].first_task;
+        take_step(chain, loops_.at(chain).probed(head, fact.round, fact.was_quiet));
+      },
       [this](const task_failed& fact) {
         if (!is_current(fact.attempt))
           return;
@@ -236,6 +250,11 @@ void supervisor_actor::task_was_opened(task_id task) {
 void supervisor_actor::run_tasks() {
   phase_ = phase::running;
   has_run_ = true;
+  loops_.clear();
+  for (std::uint32_t i = 0; i < job_.plan.chains.size(); ++i)
+    if (const planned_chain& chain = job_.plan.chains[i];
+        job_.graph->operators[chain.operators.front()].kind == "iterate")
+      loops_.emplace(i, loop_termination(chain.parallelism));
   log_info(last_complete_ == checkpoint_id{} ? "job runs from the beginning"
                                              : "job runs from a checkpoint",
            {{"job", job_.graph->name},
@@ -256,6 +275,28 @@ void supervisor_actor::task_has_ended(task_id task) {
   phase_ = phase::finishing;
   report_.what = job_report::outcome::finished;
   tell(*this, coordinator_, take_last_checkpoint{attempt_, false});
+}
+
+std::uint32_t supervisor_actor::chain_of(task_id task) const {
+  std::uint32_t chain = 0;
+  while (task.value >= job_.plan.chains[chain].first_task + job_.plan.chains[chain].parallelism)
+    ++chain;
+  return chain;
+}
+
+void supervisor_actor::take_step(std::uint32_t chain, loop_termination::step what) {
+  const planned_chain& heads = job_.plan.chains[chain];
+  for (std::uint32_t i = heads.first_task; i < heads.first_task + heads.parallelism; ++i) {
+    const caf::actor& head = tasks_[i].actor;
+    switch (what) {
+    case loop_termination::step::none: break;
+    case loop_termination::step::pass_watermark:
+      tell(*this, head, pass_last_watermark{});
+      [[fallthrough]];
+    case loop_termination::step::probe: tell(*this, head, probe_loop{loops_.at(chain).round()}); break;
+    case loop_termination::step::close: tell(*this, head, close_loop{}); break;
+    }
+  }
 }
 
 void supervisor_actor::request_stop() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <weir/runtime/graph.hpp>
 #include <weir/runtime/job_config.hpp>
 #include <weir/runtime/job_report.hpp>
+#include <weir/runtime/loop_termination.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/protocol.hpp>
 #include <weir/runtime/restart_strategy.hpp>
@@ -68,6 +70,8 @@ class supervisor_actor : public actor_base {
   void run_tasks();
   void task_was_opened(task_id task);
   void task_has_ended(task_id task);
+  std::uint32_t chain_of(task_id task) const;
+  void take_step(std::uint32_t chain, loop_termination::step what);
   void task_has_stopped(task_id task, const std::string& reason);
   void helper_was_lost(const std::string& which, const std::string& reason);
   void request_stop();
@@ -96,6 +100,7 @@ class supervisor_actor : public actor_base {
   checkpoint_id last_complete_{};
   counts_by_uid last_counts_; // in that checkpoint
   std::vector<running_task> tasks_;
+  std::map<std::uint32_t, loop_termination> loops_; // by the chain that begins each
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped
   bool coordinator_lost_ = false;

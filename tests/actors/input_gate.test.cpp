@@ -34,6 +34,12 @@ std::string next_word(input_gate& gate) {
     return "p";
   if (const auto* complete = std::get_if<barrier_complete>(&*event))
     return "s" + to_string(complete->order.checkpoint);
+  if (std::holds_alternative<entry_ended>(*event))
+    return "entry ended";
+  if (std::holds_alternative<probe_due>(*event))
+    return "probe due";
+  if (const auto* probe = std::get_if<probe_complete>(&*event))
+    return !probe->has_returned ? "probe" : probe->was_quiet ? "quiet" : "not quiet";
   return "end";
 }
 
@@ -440,4 +446,98 @@ TEST_CASE("what is replayed comes first, owes no credit, and is recorded again w
   CHECK(!replayed());
   gate.push(1, marker::barrier(overtaking(first)));
   CHECK(recorded(gate, first) == "4 and 0");
+}
+
+namespace {
+
+/// Channel 0 comes in, channel 1 is feedback.
+std::vector<gate_channel> loop_channels() {
+  return {{batch_codec_of<int>(), false}, {batch_codec_of<int>(), true}};
+}
+
+} // namespace
+
+TEST_CASE("nobody waits for a barrier to go round; what comes back before it is recorded") {
+  for (const checkpoint_mode mode :
+       {checkpoint_mode::exactly_once, checkpoint_mode::at_least_once, checkpoint_mode::unaligned}) {
+    CAPTURE(static_cast<int>(mode));
+    input_gate gate(loop_channels(), mode);
+    gate.push(1, some_batch()); // comes back, and waits
+    gate.push(0, marker::barrier({first, {}, mode == checkpoint_mode::unaligned}));
+    if (mode == checkpoint_mode::unaligned) {
+      REQUIRE(gate.is_overtaking());
+      gate.take_overtaking();
+      CHECK(all_words(gate) == "b1");
+      gate.push(1, some_batch());
+      gate.push(1, marker::barrier({first}));
+      CHECK(all_words(gate) == "b1");
+      CHECK(recorded(gate, first) == "0 and 2");
+      continue;
+    }
+    const std::string words = all_words(gate);
+    CHECK((words == "b1 s1" || words == "s1 b1"));
+    gate.push(1, some_batch());
+    CHECK(recorded(gate, first) == "incomplete");
+    gate.push(1, marker::barrier({first}));
+    gate.push(1, some_batch());
+    CHECK(all_words(gate) == "b1 b1");
+    CHECK(recorded(gate, first) == (words == "s1 b1" ? "0 and 2" : "0 and 1"));
+  }
+}
+
+TEST_CASE("when a loop is full, nothing new is let in") {
+  input_gate gate(loop_channels(), checkpoint_mode::exactly_once, 2);
+  for (int i = 0; i < 3; ++i)
+    gate.push(0, some_batch());
+  for (int i = 0; i < 4; ++i)
+    gate.push(1, some_batch());
+  CHECK(all_words(gate) == "b1 b1 b1 b0 b1 b0 b0");
+}
+
+TEST_CASE("the watermark of a loop is that of what comes in; the last one waits for the loop") {
+  input_gate gate(loop_channels(), checkpoint_mode::exactly_once);
+  gate.push(0, marker::watermark(at(7)));
+  CHECK(all_words(gate) == "w7");
+  gate.push(1, marker::watermark(at(3)));
+  gate.push(0, marker::watermark(last_watermark));
+  gate.push(0, marker::end());
+  CHECK(all_words(gate) == "entry ended");
+  gate.push(1, some_batch());
+  CHECK(all_words(gate) == "b1");
+  gate.let_last_watermark_pass();
+  CHECK(all_words(gate) == "w*");
+  gate.close_loop();
+  CHECK(all_words(gate) == "end");
+}
+
+TEST_CASE("a probe comes back when it has on every channel of feedback, and tells whether anything else has") {
+  std::vector<gate_channel> channels = loop_channels();
+  channels.push_back(channels.back());
+  input_gate gate(channels, checkpoint_mode::exactly_once);
+  gate.push(0, marker::end());
+  CHECK(all_words(gate) == "entry ended");
+  const auto round = [&](std::uint32_t number, auto&& meanwhile) {
+    gate.send_probe({7, number});
+    CHECK(next_word(gate) == "probe due");
+    gate.probe_sent({7, number});
+    gate.push(1, marker::of_loop({7, number}));
+    meanwhile();
+    gate.push(2, marker::of_loop({7, number}));
+    return all_words(gate);
+  };
+  CHECK(round(1, [] {}) == "quiet");
+  CHECK(round(2, [&] { gate.push(2, some_batch()); }) == "b2 not quiet");
+  gate.push(1, some_batch());
+  CHECK(round(3, [] {}) == "b1 not quiet"); // it waited when the probe was sent
+  CHECK(round(4, [] {}) == "quiet");
+}
+
+TEST_CASE("a probe is passed on when it has come on every channel that has not ended") {
+  input_gate gate(std::vector<gate_channel>(3), checkpoint_mode::exactly_once);
+  gate.push(0, marker::of_loop({7, 1}));
+  gate.push(1, marker::of_loop({7, 1}));
+  CHECK(all_words(gate) == "");
+  gate.push(2, some_batch());
+  gate.push(2, marker::end()); // from outside of the loop
+  CHECK(all_words(gate) == "b2 probe");
 }

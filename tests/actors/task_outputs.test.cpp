@@ -38,6 +38,8 @@ class recorded final : public task_environment {
   void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>, duration) override {}
   void report_completion(checkpoint_id) override {}
   void report_end() override {}
+  void report_entry_end() override {}
+  void report_probe(const loop_probe&, bool) override {}
 
   std::vector<sent_batch> sent;
   std::vector<batch_ptr> batches;

@@ -74,23 +74,32 @@ std::uint64_t records_under_way(job_config config) {
 }
 
 /// Runs until something slow has been done, and then stops with a checkpoint.
-void run_and_stop(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
-  const auto slowly_done = std::make_shared<std::atomic<std::uint64_t>>(0);
-  auto started = job::start(slow_job(results, slowly_done), config);
-  REQUIRE(started);
-  for (int i = 0; i < 30'000 && *slowly_done < 50; ++i)
+void stop_when_begun(const topology& job, const job_config& config, const std::atomic<std::uint64_t>& slowly_done) {
+  auto started = job::start(job, config);
+  if (!started)
+    FAIL(started.failure().message);
+  for (int i = 0; i < 30'000 && slowly_done < 50; ++i)
     std::this_thread::sleep_for(1ms);
   (*started)->stop();
   const job_report report = (*started)->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::stopped, report.failure);
 }
 
-void run_to_end(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
-  auto started = job::start(slow_job(results, std::make_shared<std::atomic<std::uint64_t>>(0)), config);
+void finish(const topology& job, const job_config& config) {
+  auto started = job::start(job, config);
   if (!started)
     FAIL(started.failure().message);
   const job_report report = (*started)->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
+}
+
+void run_and_stop(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
+  const auto slowly_done = std::make_shared<std::atomic<std::uint64_t>>(0);
+  stop_when_begun(slow_job(results, slowly_done), config, *slowly_done);
+}
+
+void run_to_end(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
+  finish(slow_job(results, std::make_shared<std::atomic<std::uint64_t>>(0)), config);
 }
 
 /// Every count of every key once.
@@ -136,6 +145,32 @@ TEST_CASE("what comes again may be under way once more in the next unaligned che
   }
   run_to_end(config, results);
   check_complete(*results);
+}
+
+TEST_CASE("where something was under way there is a channel again, though the operators could be chained") {
+  const temporary_directory directory;
+  const auto results = std::make_shared<committed_records<std::uint64_t>>();
+  const auto slowly_done = std::make_shared<std::atomic<std::uint64_t>>(0);
+  topology job{"slow"};
+  job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+      .map("slow",
+           [slowly_done](std::uint64_t i) {
+             std::this_thread::sleep_for(20us);
+             ++*slowly_done;
+             return i;
+           })
+      .sink("results", memory_sink<std::uint64_t>{results});
+  job_config config = slow_config(directory, 1);
+  config.checkpoint.mode = checkpoint_mode::unaligned;
+  stop_when_begun(job, config, *slowly_done);
+  CHECK(records_under_way(config) >= 5 * config.task.batch_size);
+  config.chaining = true;
+  finish(job, config);
+  std::vector<std::uint64_t> got = results->visible();
+  std::sort(got.begin(), got.end());
+  REQUIRE(got.size() == records);
+  for (std::uint64_t i = 0; i < records; ++i)
+    REQUIRE(got[i] == i);
 }
 
 TEST_CASE("an aligned checkpoint holds nothing that was under way") {

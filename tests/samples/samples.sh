@@ -137,6 +137,25 @@ enrichment)
   printf 'order 7, lamp: paid 19.90\norder 9, table: paid 200.00\norder 9, table: paid 5.50\n' > want
   expect "payments within ten seconds of their order, and no others"
   ;;
+connected_components)
+  # Paths of 200 vertices, whose edges come in no order: labels take many rounds.
+  for component in $(seq 0 99); do
+    seq $((component * 200)) $((component * 200 + 198)) | awk '{print $1, $1 + 1}'
+  done | sort -R --random-source=<(yes) > edges.txt
+  seq 0 19999 | awk '{print $1, int($1 / 200) * 200}' | sort > want
+  command=("$bin/connected_components" --input edges.txt --output out --checkpoint-dir state
+    --checkpoint-interval 5ms --parallelism 2)
+  kills=0
+  for delay in 0.03 0.06 0.09; do
+    "${command[@]}" 2>> log & job=$!
+    sleep "$delay"
+    kill -KILL "$job" 2> /dev/null && kills=$((kills + 1))
+    wait "$job" 2> /dev/null || true
+  done
+  "${command[@]}" 2>> log
+  cat out/part-* | sort > got
+  expect "the smallest vertex of each component, with $kills kills on the way"
+  ;;
 login_check)
   printf '%s\n' '1 ann 10.0.0.1 Oslo 08:00' '2 bob 10.0.0.2 Rome 08:05' '1 ann 10.0.0.1 Oslo 09:00' \
     '2 bob 10.7.0.9 Lima 09:01' 'no login' '1 ann 10.0.0.1 Oslo 10:00' '2 bob 10.7.0.9 Lima 10:30' > in.txt
