@@ -18,4 +18,10 @@ class operator_error : public std::runtime_error {
 /// catch block.
 std::string current_exception_text();
 
+/// A two-phase-commit sink could not commit what a complete checkpoint owns: it may succeed later.
+class commit_error : public operator_error {
+ public:
+  explicit commit_error(const operator_error& cause) : operator_error(cause) {}
+};
+
 } // namespace weir

@@ -102,6 +102,7 @@ struct task_failed {
   epoch attempt;
   task_id task;
   std::string reason;
+  bool may_pass; ///< it is worth another attempt, though the first has not begun to run
 };
 
 /// The task has let go of everything: its files, its sockets, its memory.

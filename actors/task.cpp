@@ -476,6 +476,11 @@ void task::report(checkpoint_id checkpoint, begun_snapshot complete) {
     }
     gate_.end_recording(checkpoint);
   }
+  for (const auto& one : complete.made)
+    if (!one->failure.empty()) {
+      environment_.report_failed_snapshot(checkpoint, one->failure);
+      return;
+    }
   environment_.report_snapshot(checkpoint, {complete.made.begin(), complete.made.end()}, complete.longest_pause);
 }
 

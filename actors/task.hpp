@@ -95,6 +95,8 @@ class task_environment : public channel_transport {
   virtual void report_snapshot(checkpoint_id checkpoint,
                                std::vector<std::shared_ptr<const operator_snapshot>> operators,
                                duration longest_pause) = 0;
+  /// An operator could not do its part, and goes on all the same.
+  virtual void report_failed_snapshot(checkpoint_id checkpoint, const std::string& reason) = 0;
   virtual void report_completion(checkpoint_id checkpoint) = 0;
   virtual void report_end() = 0;
 

@@ -2,9 +2,25 @@
 
 #include <utility>
 
+#include <weir/actors/operator_error.hpp>
 #include <weir/snapshot/protocol.hpp>
 
 namespace weir {
+
+namespace {
+
+/// Whether what failed may succeed the next time though nothing is changed. Call inside a catch block.
+bool may_pass() {
+  try {
+    throw;
+  } catch (const commit_error&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+} // namespace
 
 task_actor::task_actor(caf::actor_config& setup, epoch attempt, task_id id,
                        task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
@@ -13,7 +29,7 @@ task_actor::task_actor(caf::actor_config& setup, epoch attempt, task_id id,
       supervisor_(std::move(supervisor)) {
   ignore_unknown_messages(*this);
   on_exception(*this, [this] {
-    tell(*this, supervisor_, task_failed{attempt_, id_, current_exception_text()});
+    tell(*this, supervisor_, task_failed{attempt_, id_, current_exception_text(), may_pass()});
   });
   task_environment& environment = *this;
   task_.emplace(std::move(blueprint), config, mode, key_groups, environment);
@@ -97,6 +113,10 @@ void task_actor::report_snapshot(checkpoint_id checkpoint,
   tell(*this, coordinator_,
        snapshot_taken{attempt_, checkpoint, id_,
                       std::make_shared<const operator_snapshots>(std::move(operators)), longest_pause});
+}
+
+void task_actor::report_failed_snapshot(checkpoint_id checkpoint, const std::string& reason) {
+  tell(*this, coordinator_, snapshot_failed{attempt_, checkpoint, reason});
 }
 
 void task_actor::report_completion(checkpoint_id checkpoint) {

@@ -36,6 +36,7 @@ class task_actor : public actor_base, private task_environment {
   void report_snapshot(checkpoint_id checkpoint,
                        std::vector<std::shared_ptr<const operator_snapshot>> operators,
                        duration longest_pause) override;
+  void report_failed_snapshot(checkpoint_id checkpoint, const std::string& reason) override;
   void report_completion(checkpoint_id checkpoint) override;
   void report_end() override;
   void report_entry_end() override;

@@ -104,7 +104,7 @@ caf::behavior supervisor_actor::make_behavior() {
         if (!is_current(fact.attempt))
           return;
         // What does not open the first time is a mistake, and will not open the second time.
-        is_hopeless_ |= !has_run_ && phase_ == phase::opening;
+        is_hopeless_ |= !has_run_ && phase_ == phase::opening && !fact.may_pass;
         fail(fact.reason);
       },
       [this](task_stopped& fact) {

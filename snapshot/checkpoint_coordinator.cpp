@@ -132,6 +132,13 @@ void checkpoint_coordinator::acknowledged(time_point now, checkpoint_id checkpoi
   trigger_if_due(now);
 }
 
+void checkpoint_coordinator::snapshot_failed(time_point now, checkpoint_id checkpoint, const std::string& reason) {
+  if (!pending_.contains(checkpoint))
+    return;
+  give_up(now, checkpoint, reason);
+  trigger_if_due(now);
+}
+
 void checkpoint_coordinator::stored(time_point now, checkpoint_id checkpoint) {
   const auto found = pending_.find(checkpoint);
   if (found == pending_.end())

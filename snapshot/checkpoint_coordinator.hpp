@@ -76,6 +76,8 @@ class checkpoint_coordinator {
   void start(time_point now);
 
   void acknowledged(time_point now, checkpoint_id checkpoint, task_id task);
+  /// A task cannot take its snapshot.
+  void snapshot_failed(time_point now, checkpoint_id checkpoint, const std::string& reason);
   void stored(time_point now, checkpoint_id checkpoint);
   void store_failed(time_point now, checkpoint_id checkpoint, const error& reason);
 

@@ -80,6 +80,12 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
         coordinator_->acknowledged(steady_now(), taken.checkpoint, taken.task);
         carry_out();
       },
+      [this](const snapshot_failed& fact) {
+        if (!is_current(fact.attempt))
+          return;
+        coordinator_->snapshot_failed(steady_now(), fact.checkpoint, fact.reason);
+        carry_out();
+      },
       [this](checkpoint_stored& answer) {
         if (!is_current(answer.attempt))
           return;

@@ -58,6 +58,13 @@ struct snapshot_taken {
   duration longest_pause; ///< for which the task has done nothing else
 };
 
+/// A task could not take its snapshot, and goes on.
+struct snapshot_failed {
+  epoch attempt;
+  checkpoint_id checkpoint;
+  std::string reason;
+};
+
 /// A task has committed what it prepared for the checkpoint.
 struct completion_handled {
   epoch attempt;
@@ -179,6 +186,7 @@ WEIR_LOCAL_MESSAGE(weir::overtake_records)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_completed)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_aborted)
 WEIR_LOCAL_MESSAGE(weir::snapshot_taken)
+WEIR_LOCAL_MESSAGE(weir::snapshot_failed)
 WEIR_LOCAL_MESSAGE(weir::completion_handled)
 WEIR_LOCAL_MESSAGE(weir::coordinate_attempt)
 WEIR_LOCAL_MESSAGE(weir::start_checkpoints)

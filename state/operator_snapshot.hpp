@@ -96,6 +96,7 @@ struct operator_snapshot {
   std::vector<key_group_snapshot> key_groups;
   std::vector<list_snapshot> lists;
   std::vector<channel_snapshot> channels; ///< those on which something was under way
+  std::string failure; ///< why the checkpoint cannot be completed; empty: it can. Not stored
 };
 
 } // namespace weir

@@ -31,9 +31,11 @@ concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) {
 ///       struct transaction { std::string file; };                    // storable
 ///       transaction begin();                                         // with the first record
 ///       void write(transaction&, const record&);
-///       void pre_commit(transaction&);   // at the barrier: durable, and not yet visible
+///       void pre_commit(transaction&);   // at the barrier: durable, and not yet visible. If it throws, the
+///                                        // checkpoint fails; writing goes on, and it is called again
 ///       void commit(const transaction&); // the checkpoint is complete: visible. Must be repeatable,
-///                                        // also in another process and when it was done before
+///                                        // also in another process and when it was done before.
+///                                        // If it throws, the job restarts and it is called again
 ///       void abort(const transaction&) noexcept;                     // the task ends: undo
 ///       void abort_others(const std::vector<transaction>& kept);     // after a restart, once: undo
 ///                                        // every transaction of earlier runs that is not in `kept`
@@ -42,7 +44,8 @@ concept sink_class = std::copy_constructible<S> && requires(S s, const In& in) {
 /// Optional: `open(const operator_context&)` before the first call, and `status check(const
 /// operator_context&, bool fresh)` once per job before anything starts. Weir keeps the pre-committed
 /// transactions in its checkpoints, commits them when their checkpoint is complete, and commits them
-/// again after a restart.
+/// again after a restart, until that succeeds or the restart strategy gives the job up; they stay in the checkpoint
+/// then, and are committed when the job is started again.
 template <class S, class In>
 concept two_phase_sink =
     std::copy_constructible<S> && storable<typename S::transaction> &&
@@ -132,13 +135,11 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
   }
 
   void checkpoint_completed(checkpoint_id checkpoint) override {
-    guarded("committing", [&] {
-      std::erase_if(prepared_, [&](const prepared& one) {
-        if (one.at > checkpoint)
-          return false;
-        sink_.commit(one.what);
-        return true;
-      });
+    std::erase_if(prepared_, [&](const prepared& one) {
+      if (one.at > checkpoint)
+        return false;
+      commit(one.what);
+      return true;
     });
   }
 
@@ -162,14 +163,13 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
       kept = in.list<transaction>(transactions_state);
     });
     for (std::size_t i = context().instance; i < kept.size(); i += context().parallelism)
-      sink_.commit(kept[i]);
+      commit(kept[i]);
     if (context().instance == 0)
       sink_.abort_others(kept);
   }
 
   void on_snapshot(const snapshot_order& order, operator_snapshot& made) override {
-    if (is_open_) {
-      sink_.pre_commit(current_);
+    if (is_open_ && pre_commit(made)) {
       prepared_.push_back({order.checkpoint, std::exchange(current_, transaction{})});
       is_open_ = false;
     }
@@ -177,6 +177,24 @@ class two_phase_sink_operator final : public operator_base, public collector<In>
     for (const prepared& one : prepared_)
       transactions.push_back(one.what);
     state_writer(made.lists).list(transactions_state, transactions, redistribution::full_union);
+  }
+
+  bool pre_commit(operator_snapshot& made) {
+    try {
+      guarded("pre-committing", [&] { sink_.pre_commit(current_); });
+      return true;
+    } catch (const operator_error& problem) {
+      made.failure = problem.what();
+      return false;
+    }
+  }
+
+  void commit(const transaction& done) {
+    try {
+      guarded("committing", [&] { sink_.commit(done); });
+    } catch (const operator_error& problem) {
+      throw commit_error(problem);
+    }
   }
 
   S sink_;

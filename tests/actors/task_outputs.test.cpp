@@ -36,6 +36,7 @@ class recorded final : public task_environment {
   void schedule_wakeup(duration) override {}
   std::chrono::steady_clock::time_point now() const override { return time; }
   void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>, duration) override {}
+  void report_failed_snapshot(checkpoint_id, const std::string&) override {}
   void report_completion(checkpoint_id) override {}
   void report_end() override {}
   void report_entry_end() override {}
