@@ -103,6 +103,7 @@ class byte_reader {
     return static_cast<std::size_t>(size);
   }
 
+  std::string_view rest() const noexcept { return rest_; }
   std::size_t remaining() const noexcept { return rest_.size(); }
   bool at_end() const noexcept { return rest_.empty(); }
 

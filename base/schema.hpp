@@ -38,7 +38,8 @@
 ///     optional<T>, pointer<T>, variant<A, B>      as cereal writes them
 ///     {T, name: U}                     one after the other; named where the type names its fields
 ///     {T, U} version 3                 as cereal writes classes with a version
-///     struct<24>{u64@0, f64@8}         24 bytes as they lie in memory, with fields at these offsets
+///     struct<24>{u64@0, f64@8}         24 bytes as they lie in memory, with fields at these offsets;
+///                                      inside of a type that is none, its fields one after the other
 ///     bytes<24, 8> order               24 bytes aligned to 8, of which only the type's name is known
 ///     ...tree                          a type within its own description
 

@@ -7,6 +7,7 @@
 function(weir_layer name)
   cmake_parse_arguments(arg "" "" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/inspect/") # a program of its own
   add_library(weir_${name} STATIC ${sources})
   add_library(weir::${name} ALIAS weir_${name})
   set(include_root ${PROJECT_BINARY_DIR}/include/${name})
@@ -23,5 +24,21 @@ function(weir_layer name)
   set_target_properties(weir_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   install(TARGETS weir_${name} EXPORT weir ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${name}/ DESTINATION include/weir/${name}
-    FILES_MATCHING PATTERN "*.hpp")
+    FILES_MATCHING PATTERN "*.hpp" PATTERN inspect EXCLUDE)
+endfunction()
+
+# weir_program(NAME FOLDER LINK layer...)
+#
+# A program of every .cpp in the folder, build/bin/NAME. Installed beside the libraries.
+function(weir_program name folder)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  add_executable(${name}_program ${sources})
+  set_target_properties(${name}_program PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  foreach(layer IN LISTS arg_LINK)
+    target_link_libraries(${name}_program PRIVATE weir_${layer})
+  endforeach()
+  target_link_libraries(${name}_program PRIVATE weir_warnings)
+  install(TARGETS ${name}_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()

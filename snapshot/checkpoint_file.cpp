@@ -1,6 +1,7 @@
 #include <weir/snapshot/checkpoint_file.hpp>
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 #include <fcntl.h>
@@ -64,26 +65,23 @@ class file_writer {
   std::uint64_t flushed_ = 0;
 };
 
-using blob_copier = std::function<status(const store_draft::put_blob&)>;
+using blob_writer = std::function<status(const store_draft::put_blob&)>;
 
-status write_all(file_writer& out, const std::string& job, store_draft& draft,
-                 const blob_copier& copy_blobs) {
+status write_all(file_writer& out, const std::string& job, const manifest& content, const blob_writer& write_blobs) {
   byte_writer head;
   head.write(checkpoint_format_magic.data(), checkpoint_format_magic.size());
   head.write_raw(checkpoint_format_version);
   status done = out.append(head.view());
   byte_writer blobs;
   std::uint64_t count = 0;
-  const auto put = [&](std::string_view key, const value_seal&, std::string_view content) {
+  const auto put = [&](std::string_view key, const value_seal&, std::string_view blob) {
     blobs.write_text(key);
     blobs.write_raw(out.position());
     ++count;
-    return out.append(content);
+    return out.append(blob);
   };
   if (done)
-    done = draft.write_blobs(put);
-  if (done)
-    done = copy_blobs(put);
+    done = write_blobs(put);
   byte_writer index;
   index.write_text(job);
   index.write_raw(count);
@@ -94,7 +92,7 @@ status write_all(file_writer& out, const std::string& job, store_draft& draft,
     done = out.append(sealed(index.view()));
   trailer.write_raw(out.position());
   if (done)
-    done = out.append(sealed(encode_manifest(draft.content())));
+    done = out.append(sealed(encode_manifest(content)));
   trailer.write_raw(out.position());
   trailer.write_raw(hash_bytes(trailer.view().data(), trailer.size()));
   trailer.write(checkpoint_format_magic.data(), checkpoint_format_magic.size());
@@ -103,26 +101,49 @@ status write_all(file_writer& out, const std::string& job, store_draft& draft,
   return done ? out.flush() : done;
 }
 
+status give_name(const fs::path& unfinished, const fs::path& path, existing_file existing) {
+  if (existing == existing_file::replaced)
+    return ::rename(unfinished.c_str(), path.c_str()) == 0 ? status{} : write_error(path, errno);
+  int result = ::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
+  if (result != 0 && errno == EINVAL) { // a file system that cannot do that
+    result = ::link(unfinished.c_str(), path.c_str());
+    if (result == 0)
+      ::unlink(unfinished.c_str());
+  }
+  if (result == 0)
+    return {};
+  if (errno == EEXIST)
+    return file_exists(path);
+  return write_error(path, errno);
+}
+
 } // namespace
 
+error file_exists(const fs::path& path) {
+  return {errc::in_use, "there is a file " + path.string() + " already, and it is not replaced: give another name, or "
+                        "remove it"};
+}
+
 result<completed_checkpoint> write_checkpoint_file(const fs::path& path, const std::string& job,
-                                                   store_draft& draft, const blob_copier& copy_blobs) {
-  const fs::path unfinished = path.parent_path() / ("." + path.filename().string() + ".new");
+                                                   const manifest& content, const blob_writer& write_blobs,
+                                                   existing_file existing) {
+  const std::string name = "." + path.filename().string() + "." + std::to_string(::getpid()) + ".new";
+  const fs::path unfinished = path.parent_path() / name;
   file_descriptor file(
       ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file.is_open())
     return write_error(unfinished, errno);
   file_writer out(unfinished, file);
-  status done = write_all(out, job, draft, copy_blobs);
+  status done = write_all(out, job, content, write_blobs);
   if (done && ::fsync(file.number()) != 0)
     done = write_error(unfinished, errno);
-  if (done && ::rename(unfinished.c_str(), path.c_str()) != 0)
-    done = write_error(path, errno);
+  if (done)
+    done = give_name(unfinished, path, existing);
   if (done)
     if (const int cause = sync_directory(path.parent_path().string()); cause != 0)
       done = write_error(path, cause);
   if (done)
-    return draft.content().checkpoint;
+    return content.checkpoint;
   std::error_code ignored;
   fs::remove(unfinished, ignored);
   return done.failure();

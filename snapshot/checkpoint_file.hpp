@@ -44,13 +44,20 @@ class checkpoint_file {
   std::map<std::string, std::uint64_t, std::less<>> offsets_; // of blobs, by their keys
 };
 
+/// That there is one, and what to do.
+error file_exists(const std::filesystem::path& path);
+
+/// What to do where there is a file of that name already.
+enum class existing_file : std::uint8_t { replaced, refused };
+
 /// Writes a checkpoint to a file of another name, makes it durable, and then gives it its name.
-/// `copy_blobs` is called after the draft has written its blobs, and writes those of older files.
+/// `write_blobs` passes the blobs that are stored in it to a function; `content` is read after that.
 ///
-/// Errors: capacity on a full disk, io, those of reading the draft's parts, and of `copy_blobs`. Nothing is
-///         left then.
+/// Errors: capacity on a full disk, io, in_use when there is a file and it may not be replaced, those of
+///         `write_blobs`. Nothing is left then.
 result<completed_checkpoint>
-write_checkpoint_file(const std::filesystem::path& path, const std::string& job, store_draft& draft,
-                      const std::function<status(const store_draft::put_blob&)>& copy_blobs);
+write_checkpoint_file(const std::filesystem::path& path, const std::string& job, const manifest& content,
+                      const std::function<status(const store_draft::put_blob&)>& write_blobs,
+                      existing_file existing = existing_file::replaced);
 
 } // namespace weir::detail

@@ -9,14 +9,13 @@
 #include <weir/snapshot/files_checkpoint_store.hpp>
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
 #include <weir/snapshot/store_file.hpp>
+#include <weir/snapshot/store_format.hpp>
 
 namespace weir {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* lmdb_name = "checkpoints.mdb";
 
 fs::path with_suffix(const fs::path& file, const char* suffix) {
   return file.string() + suffix;
@@ -49,7 +48,7 @@ status set_aside(const fs::path& file, const error& problem) {
 
 result<std::unique_ptr<checkpoint_store>> open_lmdb(directory_lock&& lock, const std::string& job,
                                                     const checkpoint_config& config) {
-  const detail::lmdb_file file{config.directory / lmdb_name, config.map_size};
+  const detail::lmdb_file file{config.directory / detail::lmdb_file_name, config.map_size};
   std::error_code code;
   if (fs::exists(fs::symlink_status(file.path, code))) {
     auto store = detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
@@ -100,10 +99,10 @@ status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id w
 
 status remove_lmdb_file(const fs::path& directory) {
   std::error_code code;
-  fs::remove(directory / lmdb_name, code);
+  fs::remove(directory / detail::lmdb_file_name, code);
   if (code)
-    return error{errc::io, "cannot remove " + (directory / lmdb_name).string() + ": " + code.message()};
-  fs::remove(with_suffix(directory / lmdb_name, "-lock"), code);
+    return error{errc::io, "cannot remove " + (directory / detail::lmdb_file_name).string() + ": " + code.message()};
+  fs::remove(with_suffix(directory / detail::lmdb_file_name, "-lock"), code);
   return {};
 }
 
@@ -152,7 +151,7 @@ result<std::unique_ptr<checkpoint_store>> checkpoint_store::open(const std::stri
   result<directory_lock> lock = directory_lock::acquire(config.directory, in_files);
   if (!lock)
     return lock.failure();
-  const bool has_lmdb = fs::exists(fs::symlink_status(config.directory / lmdb_name, code));
+  const bool has_lmdb = fs::exists(fs::symlink_status(config.directory / detail::lmdb_file_name, code));
   const auto has_files = detail::files_checkpoint_store::is_in(config.directory);
   if (!has_files)
     return has_files.failure();

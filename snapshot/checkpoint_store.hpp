@@ -86,6 +86,10 @@ class checkpoint_store {
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
         checkpoint_id keep_from = {}) = 0;
 
+  /// Deletes one checkpoint, readable or not. What others share with it stays. An id that is not there is
+  /// invalid_setting.
+  virtual status remove(checkpoint_id id) = 0;
+
   /// Deletes all checkpoints. Attempts are counted on.
   virtual status clear() = 0;
 };

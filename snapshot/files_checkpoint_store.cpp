@@ -1,10 +1,7 @@
 #include <weir/snapshot/files_checkpoint_store.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +13,7 @@
 #include <weir/base/bytes.hpp>
 #include <weir/base/log.hpp>
 #include <weir/base/units.hpp>
+#include <weir/snapshot/checkpoint_files.hpp>
 #include <weir/snapshot/store_draft.hpp>
 #include <weir/snapshot/store_format.hpp>
 #include <weir/snapshot/store_reader.hpp>
@@ -26,54 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view prefix = "checkpoint-";
-constexpr std::string_view blobs_prefix = "blobs-"; // of a file whose checkpoint retention has deleted
-constexpr std::string_view suffix = ".weir";
-constexpr std::size_t digits = 20;
-
 /// A checkpoint is in so many files at most.
 constexpr std::size_t most_files = 256;
 
-std::string name_of(checkpoint_id id, std::string_view begin) {
-  std::string number = std::to_string(id.value);
-  number.insert(0, digits - number.size(), '0');
-  return std::string(begin) + number + std::string(suffix);
-}
-
-std::optional<checkpoint_id> id_of(const std::string& name, std::string_view begin) {
-  if (!name.starts_with(begin) || !name.ends_with(suffix) ||
-      name.size() != begin.size() + digits + suffix.size())
-    return std::nullopt;
-  std::uint64_t number = 0;
-  const char* first = name.data() + begin.size();
-  const auto [end, code] = std::from_chars(first, first + digits, number);
-  if (code != std::errc{} || end != first + digits)
-    return std::nullopt;
-  return checkpoint_id{number};
-}
-
-/// The file that has the blobs stored under a checkpoint.
-fs::path path_of_holder(const fs::path& directory, checkpoint_id id) {
-  std::error_code ignored;
-  const fs::path whole = directory / name_of(id, prefix);
-  return fs::exists(whole, ignored) ? whole : directory / name_of(id, blobs_prefix);
-}
-
-/// A directory that cannot be read is not one without checkpoints.
-template <class Use>
-status for_each_name(const fs::path& directory, Use&& use) {
-  std::error_code code;
-  fs::directory_iterator at(directory, code);
-  for (; !code && at != fs::directory_iterator{}; at.increment(code))
-    use(at->path().filename().string());
-  if (code)
-    return error{errc::io, "cannot read the checkpoint directory " + directory.string() + ": " +
-                               code.message()};
-  return {};
-}
-
 bool is_unfinished(const std::string& name) {
-  return name.starts_with(std::string(".") + std::string(prefix)) && name.ends_with(".new");
+  return name.starts_with("." + std::string(checkpoint_prefix)) && name.ends_with(".new");
 }
 
 status sync(const fs::path& directory) {
@@ -110,9 +65,11 @@ void add_holders(const manifest& from, std::set<checkpoint_id>& into) {
 
 result<bool> files_checkpoint_store::is_in(const fs::path& directory) {
   bool found = false;
-  if (const status read = for_each_name(
+  if (const status read = for_each_file_name(
           directory,
-          [&](const std::string& name) { found = found || id_of(name, prefix) || id_of(name, blobs_prefix); });
+          [&](const std::string& name) {
+            found = found || id_of_file(name, checkpoint_prefix) || id_of_file(name, blobs_prefix);
+          });
       !read)
     return read.failure();
   return found;
@@ -121,7 +78,7 @@ result<bool> files_checkpoint_store::is_in(const fs::path& directory) {
 result<std::unique_ptr<checkpoint_store>>
 files_checkpoint_store::open(directory_lock lock, const fs::path& directory, const std::string& job,
                              std::uint32_t retained) {
-  const status cleaned = for_each_name(directory, [&](const std::string& name) {
+  const status cleaned = for_each_file_name(directory, [&](const std::string& name) {
     std::error_code ignored;
     if (is_unfinished(name))
       fs::remove(directory / name, ignored);
@@ -130,7 +87,7 @@ files_checkpoint_store::open(directory_lock lock, const fs::path& directory, con
     return cleaned.failure();
   std::unique_ptr<files_checkpoint_store> store(
       new files_checkpoint_store(std::move(lock), directory, job, retained));
-  if (const auto attempt = store->read_attempt(); !attempt)
+  if (const auto attempt = read_attempt(directory); !attempt)
     return attempt.failure();
   const auto known = store->ids();
   if (!known)
@@ -145,44 +102,19 @@ files_checkpoint_store::open(directory_lock lock, const fs::path& directory, con
 }
 
 fs::path files_checkpoint_store::path_of(checkpoint_id id) const {
-  return directory_ / name_of(id, prefix);
+  return directory_ / name_of_file(id, checkpoint_prefix);
 }
 
 fs::path files_checkpoint_store::blobs_path_of(checkpoint_id id) const {
-  return directory_ / name_of(id, blobs_prefix);
+  return directory_ / name_of_file(id, blobs_prefix);
 }
 
 result<std::vector<checkpoint_id>> files_checkpoint_store::ids() const {
-  return ids_of(prefix);
+  return ids_of(checkpoint_prefix);
 }
 
 result<std::vector<checkpoint_id>> files_checkpoint_store::ids_of(std::string_view begin) const {
-  std::vector<checkpoint_id> found;
-  const status read = for_each_name(directory_, [&](const std::string& name) {
-    if (const auto id = id_of(name, begin))
-      found.push_back(*id);
-  });
-  if (!read)
-    return read.failure();
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-result<epoch> files_checkpoint_store::read_attempt() const {
-  const fs::path path = directory_ / "attempt";
-  std::ifstream file(path, std::ios::binary);
-  if (!file.is_open()) {
-    const int cause = errno;
-    if (cause == ENOENT)
-      return epoch{};
-    return file_error(errc::io, "read", path.string(), cause);
-  }
-  const std::string value{std::istreambuf_iterator<char>(file), {}};
-  const auto content = unsealed(value);
-  if (!content || content->size() != sizeof(epoch::rep))
-    return error{errc::corrupt, path.string() + " is damaged: it counts the job's attempts. Put a copy of "
-                                                "it in its place, or remove it together with the checkpoints"};
-  return epoch{byte_reader(*content).read_raw<epoch::rep>()};
+  return ids_of_files(directory_, begin);
 }
 
 status files_checkpoint_store::write_attempt(epoch attempt) {
@@ -200,14 +132,14 @@ status files_checkpoint_store::write_attempt(epoch attempt) {
 }
 
 status files_checkpoint_store::continue_after(epoch last) {
-  const auto attempt = read_attempt();
+  const auto attempt = read_attempt(directory_);
   if (!attempt)
     return attempt.failure();
   return *attempt < last ? write_attempt(last) : status{};
 }
 
 result<epoch> files_checkpoint_store::begin_attempt() {
-  const auto attempt = read_attempt();
+  const auto attempt = read_attempt(directory_);
   if (!attempt)
     return attempt;
   if (const status written = write_attempt(attempt->next()); !written)
@@ -228,48 +160,6 @@ result<std::vector<completed_checkpoint>> files_checkpoint_store::list() {
   }
   return found;
 }
-
-/// The files of a directory, opened as blobs in them are asked for.
-///
-/// Thread safety: any thread.
-class checkpoint_files {
- public:
-  explicit checkpoint_files(fs::path directory) : directory_(std::move(directory)) {}
-
-  result<bytes> read_blob(const blob_reference& blob) {
-    const auto file = open(blob.key.checkpoint);
-    if (!*file)
-      return file->failure();
-    auto content = (*file)->read_blob(blob);
-    return content ? std::move(content)
-                   : in_context("in " + path_of_holder(directory_, blob.key.checkpoint).string(),
-                                std::move(content.failure()));
-  }
-
-  static error missing(checkpoint_id id) {
-    return {errc::corrupt, "it should be in " + name_of(id, prefix) + " or " + name_of(id, blobs_prefix) +
-                               ", and neither is there"};
-  }
-
- private:
-  using opened = std::shared_ptr<const result<checkpoint_file>>;
-
-  opened open(checkpoint_id id) {
-    const std::lock_guard only_one(mutex_);
-    opened& file = files_[id];
-    if (!file) {
-      const fs::path path = path_of_holder(directory_, id);
-      std::error_code ignored;
-      file = std::make_shared<const result<checkpoint_file>>(
-          fs::exists(path, ignored) ? checkpoint_file::open(path) : missing(id));
-    }
-    return file;
-  }
-
-  const fs::path directory_;
-  std::mutex mutex_;
-  std::map<checkpoint_id, opened> files_;
-};
 
 result<checkpoint_contents> files_checkpoint_store::read(checkpoint_id id) const {
   const auto file = checkpoint_file::open(path_of(id));
@@ -325,8 +215,9 @@ result<completed_checkpoint> files_checkpoint_store::store(
   if (!draft)
     return in_context(what, std::move(draft.failure()));
   auto written =
-      write_checkpoint_file(path_of(checkpoint.id), job_, *draft, [&](const store_draft::put_blob& put) {
-        return copy_from_sparse_files(*draft, put);
+      write_checkpoint_file(path_of(checkpoint.id), job_, draft->content(), [&](const store_draft::put_blob& put) {
+        const status done = draft->write_blobs(put);
+        return done ? copy_from_sparse_files(*draft, put) : done;
       });
   if (!written)
     return in_context(what, std::move(written.failure()));
@@ -373,22 +264,33 @@ void files_checkpoint_store::expire(checkpoint_id keep_from) {
 
 status files_checkpoint_store::expire_or_fail(checkpoint_id keep_from) {
   const auto known = ids();
+  if (!known)
+    return known.failure();
+  std::vector<checkpoint_id> expired;
+  std::uint32_t kept = 0;
+  for (auto id = known->rbegin(); id != known->rend(); ++id) {
+    if (kept >= retained_ && (keep_from == checkpoint_id{} || *id < keep_from))
+      expired.push_back(*id);
+    else
+      kept += checkpoint_file::open(path_of(*id)).has_value();
+  }
+  return remove_files(expired);
+}
+
+// Of checkpoints, the newest first, and of blobs that no other one needs.
+status files_checkpoint_store::remove_files(const std::vector<checkpoint_id>& expired) {
+  const auto known = ids();
   const auto holders = ids_of(blobs_prefix);
   if (!known || !holders)
     return known ? holders.failure() : known.failure();
   std::set<checkpoint_id> needed;
-  std::vector<checkpoint_id> expired;
   bool all_are_readable = true;
-  std::uint32_t kept = 0;
-  for (auto id = known->rbegin(); id != known->rend(); ++id) {
-    if (kept >= retained_ && (keep_from == checkpoint_id{} || *id < keep_from)) {
-      expired.push_back(*id);
+  for (const checkpoint_id id : *known) {
+    if (std::find(expired.begin(), expired.end(), id) != expired.end())
       continue;
-    }
-    const auto file = checkpoint_file::open(path_of(*id));
+    const auto file = checkpoint_file::open(path_of(id));
     if (file)
       add_holders(file->content(), needed);
-    kept += file.has_value();
     all_are_readable = all_are_readable && file.has_value();
   }
   const auto is_needed = [&](checkpoint_id id) { return !all_are_readable || needed.contains(id); };
@@ -405,6 +307,16 @@ status files_checkpoint_store::expire_or_fail(checkpoint_id keep_from) {
     if (!is_needed(id))
       keep_first(remove_file(blobs_path_of(id)));
   return done;
+}
+
+status files_checkpoint_store::remove(checkpoint_id id) {
+  const auto known = ids();
+  if (!known)
+    return known.failure();
+  if (std::find(known->begin(), known->end(), id) == known->end())
+    return missing_checkpoint(id, *known, directory_);
+  const status removed = remove_files({id});
+  return removed ? sync(directory_) : removed;
 }
 
 status files_checkpoint_store::clear() {

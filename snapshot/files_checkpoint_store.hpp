@@ -34,6 +34,7 @@ class files_checkpoint_store final : public checkpoint_store {
   store(completed_checkpoint checkpoint,
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
         checkpoint_id keep_from) override;
+  status remove(checkpoint_id id) override;
   status clear() override;
 
  private:
@@ -48,10 +49,10 @@ class files_checkpoint_store final : public checkpoint_store {
   result<std::vector<checkpoint_id>> ids_of(std::string_view prefix) const;
   result<checkpoint_contents> read(checkpoint_id id) const;
   status copy_from_sparse_files(store_draft& draft, const store_draft::put_blob& put) const;
-  result<epoch> read_attempt() const;
   status write_attempt(epoch attempt);
   void expire(checkpoint_id keep_from);
   status expire_or_fail(checkpoint_id keep_from);
+  status remove_files(const std::vector<checkpoint_id>& expired);
 
   directory_lock lock_;
   std::filesystem::path directory_;

@@ -178,6 +178,9 @@ result<completed_checkpoint> lmdb_checkpoint_store::write(
     return draft.failure();
   if (const status fits = check_number(checkpoint.id); !fits)
     return fits.failure();
+  // What readers that were killed have pinned can be used again.
+  if (const status cleared = open_->file->environment().clear_dead_readers(); !cleared)
+    return cleared.failure();
   std::optional<lmdb_transaction> transaction;
   std::size_t pending = 0;
   bool is_divided = false;
@@ -268,6 +271,23 @@ void lmdb_checkpoint_store::drop_unfinished() {
   if (!done)
     log_warning("a part of a checkpoint that could not be stored is left until the next one is complete",
                 {{"file", file_.path.string()}, {"problem", done.failure().message}});
+}
+
+status lmdb_checkpoint_store::remove(checkpoint_id id) {
+  auto transaction = begin_write();
+  if (!transaction)
+    return transaction.failure();
+  const auto known = store_reader{*transaction, *open_->file}.ids();
+  if (!known)
+    return known.failure();
+  const auto erased = transaction->erase(open_->file->checkpoints(), checkpoint_key(id));
+  if (!erased)
+    return erased.failure();
+  if (!*erased)
+    return missing_checkpoint(id, *known, file_.path);
+  if (const status done = erase_unneeded_blobs(*transaction, *open_->file); !done)
+    return done;
+  return transaction->commit();
 }
 
 status lmdb_checkpoint_store::clear() {

@@ -39,6 +39,7 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   store(completed_checkpoint checkpoint,
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
         checkpoint_id keep_from) override;
+  status remove(checkpoint_id id) override;
   status clear() override;
 
  private:

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <weir/base/units.hpp>
+
 namespace weir::detail {
 
 namespace {
@@ -167,6 +169,20 @@ stored_operator read_operator(byte_reader& in) {
 }
 
 } // namespace
+
+std::string name_of(const stored_operator& owner, const stored_key_group& group) {
+  return "key group " + to_string(group.group) + " of operator " + in_quotes(owner.uid);
+}
+
+std::string name_of(const stored_operator& owner, const stored_list& list) {
+  return "list state " + in_quotes(list.name) + " of operator " + in_quotes(owner.uid) + ", instance " +
+         std::to_string(owner.instance);
+}
+
+std::string name_of(const stored_operator& owner, const stored_channel& channel) {
+  return "the channel from " + in_quotes(channel.sender) + ", instance " + std::to_string(channel.instance) +
+         ", to operator " + in_quotes(owner.uid) + ", instance " + std::to_string(owner.instance);
+}
 
 bytes encode_manifest(const manifest& from) {
   byte_writer out;

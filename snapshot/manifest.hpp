@@ -67,6 +67,25 @@ struct manifest {
   std::vector<stored_operator> operators;
 };
 
+/// How a part is named in errors: "key group 5 of operator "count"".
+std::string name_of(const stored_operator& owner, const stored_key_group& group);
+std::string name_of(const stored_operator& owner, const stored_list& list);
+std::string name_of(const stored_operator& owner, const stored_channel& channel);
+
+/// Calls use(owner, blob) for every blob that a manifest refers to.
+template <class Use>
+void for_each_blob(const manifest& of, Use&& use) {
+  for (const stored_operator& owner : of.operators) {
+    for (const stored_key_group& group : owner.key_groups)
+      for (const blob_reference& blob : group.blobs)
+        use(owner, blob);
+    for (const stored_list& list : owner.lists)
+      use(owner, list.blob);
+    for (const stored_channel& channel : owner.channels)
+      use(owner, channel.blob);
+  }
+}
+
 /// The content that is stored, unsealed, as docs/format/checkpoint.md says.
 bytes encode_manifest(const manifest& from);
 

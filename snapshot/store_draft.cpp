@@ -30,8 +30,7 @@ bytes encode_channel(const channel_snapshot& channel) {
 
 std::string inherited_name(const stored_operator& owner, const stored_key_group& group,
                            const blob_reference& blob) {
-  return "key group " + to_string(group.group) + " of operator " + in_quotes(owner.uid) +
-         ", the part from checkpoint " + to_string(blob.key.checkpoint);
+  return name_of(owner, group) + ", the part from checkpoint " + to_string(blob.key.checkpoint);
 }
 
 } // namespace

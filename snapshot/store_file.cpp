@@ -40,14 +40,9 @@ status check_identity(lmdb_transaction& transaction, lmdb_database meta, const l
   if (!format)
     return format.failure();
   const auto stored_job = read_meta(transaction, meta, "job", file);
+  if (const status fits = check_format(file.path, *format); !fits)
+    return fits;
   try {
-    byte_reader in{*format};
-    if (in.read_view(checkpoint_format_magic.size()) != checkpoint_format_magic)
-      return error{errc::corrupt, path + " is not a checkpoint file of Weir"};
-    if (const auto version = in.read_raw<std::uint32_t>(); version != checkpoint_format_version)
-      return error{errc::wrong_version, path + " has checkpoint format " + std::to_string(version) +
-                                            "; this program reads and writes format " +
-                                            std::to_string(checkpoint_format_version)};
     if (!stored_job)
       return stored_job.failure();
     const std::string name{byte_reader{*stored_job}.read_text()};
@@ -59,8 +54,7 @@ status check_identity(lmdb_transaction& transaction, lmdb_database meta, const l
                        "name"};
   } catch (const malformed_bytes& problem) {
     return error{errc::corrupt, path +
-                                    " is damaged: its record of the format or of the job is too "
-                                    "short: " +
+                                    " is damaged: its record of the job is too short: " +
                                     problem.what()};
   }
   return {};

@@ -41,6 +41,20 @@ result<std::string_view> unsealed(std::string_view value) {
   return content;
 }
 
+status check_format(const std::filesystem::path& path, std::string_view content) {
+  if (!content.starts_with(checkpoint_format_magic))
+    return error{errc::corrupt, path.string() + " is not a checkpoint file of Weir"};
+  content.remove_prefix(checkpoint_format_magic.size());
+  if (content.size() < sizeof(std::uint32_t))
+    return error{errc::corrupt, path.string() + " is damaged: its record of the format is too short"};
+  const auto version = byte_reader(content).read_raw<std::uint32_t>();
+  if (version != checkpoint_format_version)
+    return error{errc::wrong_version, path.string() + " has checkpoint format " + std::to_string(version) +
+                                          "; this program reads and writes format " +
+                                          std::to_string(checkpoint_format_version)};
+  return {};
+}
+
 std::string to_string(blob_kind kind) {
   switch (kind) {
   case blob_kind::key_group: return "key group";

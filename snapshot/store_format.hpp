@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@ namespace weir::detail {
 inline constexpr std::uint32_t checkpoint_format_version = 4;
 inline constexpr std::string_view checkpoint_format_magic = "WEIRCKPT";
 
+/// The LMDB file of a checkpoint directory.
+inline constexpr const char* lmdb_file_name = "checkpoints.mdb";
+
 /// What a sealed value has before its content.
 struct value_seal {
   std::uint64_t size;
@@ -27,6 +31,11 @@ bytes sealed(std::string_view content);
 
 /// The content of a sealed value, or corrupt with the reason alone. The view is into `value`.
 result<std::string_view> unsealed(std::string_view value);
+
+/// Checks the content of the record "format" of the file at `path`.
+///
+/// Errors: corrupt; wrong_version, with both versions.
+status check_format(const std::filesystem::path& path, std::string_view content);
 
 /// What a blob holds. The numbers are stored.
 enum class blob_kind : std::uint8_t {

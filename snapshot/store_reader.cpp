@@ -15,6 +15,8 @@ error malformed(const std::string& what) {
   return {errc::corrupt, what};
 }
 
+} // namespace
+
 result<std::vector<bytes>> decode_list(std::string_view content, std::uint64_t expected) {
   try {
     byte_reader in{content};
@@ -33,7 +35,17 @@ result<std::vector<bytes>> decode_list(std::string_view content, std::uint64_t e
   }
 }
 
-} // namespace
+status decode_channel(std::string_view content, channel_snapshot& into) {
+  try {
+    byte_reader in{content};
+    into.type = in.read_text();
+    into.records = in.read_raw<std::uint64_t>();
+    into.data = in.rest();
+    return {};
+  } catch (const malformed_bytes& problem) {
+    return malformed(problem.what());
+  }
+}
 
 result<std::vector<checkpoint_id>> store_reader::ids() {
   std::vector<checkpoint_id> found;
@@ -100,18 +112,6 @@ delta_chain chain_of(const stored_key_group& group) {
     (is_delta ? chain.delta_bytes : chain.base_bytes) += blob.bytes;
   }
   return chain;
-}
-
-status read_channel(std::string_view content, channel_snapshot& into) {
-  try {
-    byte_reader in{content};
-    into.type = in.read_text();
-    into.records = in.read_raw<std::uint64_t>();
-    into.data = in.read_view(in.remaining());
-    return {};
-  } catch (const malformed_bytes& problem) {
-    return malformed(problem.what());
-  }
 }
 
 /// The blobs of a key group, one after the other: calls use(content) for each.
@@ -204,8 +204,8 @@ result<operator_snapshot> read_operator(const stored_operator& from, const blob_
     made.output = channel.output;
     made.input = channel.input;
     const auto data = read_blob(channel.blob);
-    if (const status read = data ? read_channel(*data, made) : status{data.failure()}; !read)
-      return in_context("channel from " + in_quotes(channel.sender) + of_operator, read.failure());
+    if (const status read = data ? decode_channel(*data, made) : status{data.failure()}; !read)
+      return in_context(name_of(from, channel), read.failure());
   }
   return into;
 }

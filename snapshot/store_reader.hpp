@@ -1,11 +1,18 @@
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include <weir/snapshot/manifest.hpp>
 #include <weir/snapshot/store_file.hpp>
 
 namespace weir::detail {
+
+/// The items of the blob of a list state.
+result<std::vector<bytes>> decode_list(std::string_view content, std::uint64_t expected);
+
+/// The blob of a channel: type, records and data.
+status decode_channel(std::string_view content, channel_snapshot& into);
 
 /// Puts a checkpoint together: verifies all of it, and leaves it to those who need a key group to read
 /// that again, with the same function, on any thread. The errors name the part; those of reading again

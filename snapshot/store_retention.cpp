@@ -28,15 +28,7 @@ status erase_where(lmdb_transaction& transaction, lmdb_database database, Predic
 }
 
 void add_keys(const manifest& from, std::vector<std::string>& needed) {
-  for (const stored_operator& part : from.operators) {
-    for (const stored_key_group& group : part.key_groups)
-      for (const blob_reference& blob : group.blobs)
-        needed.push_back(blob.key.encoded());
-    for (const stored_list& list : part.lists)
-      needed.push_back(list.blob.key.encoded());
-    for (const stored_channel& channel : part.channels)
-      needed.push_back(channel.blob.key.encoded());
-  }
+  for_each_blob(from, [&](const stored_operator&, const blob_reference& blob) { needed.push_back(blob.key.encoded()); });
 }
 
 } // namespace

@@ -281,6 +281,12 @@ status lmdb_environment::sync() {
   return {};
 }
 
+status lmdb_environment::clear_dead_readers() {
+  if (const int code = mdb_reader_check(environment_.get(), nullptr))
+    return lmdb_failure("look for readers of", code, shared_->file);
+  return {};
+}
+
 std::size_t lmdb_environment::page_size() const {
   MDB_stat statistics{};
   mdb_env_stat(environment_.get(), &statistics);

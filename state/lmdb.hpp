@@ -131,6 +131,10 @@ class lmdb_environment {
   result<lmdb_transaction> begin_write();
   status sync();
 
+  /// Takes readers that ended without saying so out of the lock table, so that the pages that they could see are
+  /// used again. LMDB does so itself only when the map is full.
+  status clear_dead_readers();
+
   /// A commit failed in a way after which LMDB refuses to go on: close it and open it again.
   bool is_broken() const noexcept { return shared_->broken; }
   const lmdb_file& file() const noexcept { return shared_->file; }

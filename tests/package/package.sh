@@ -16,6 +16,11 @@ launcher=$(command -v ccache || true)
   -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher"
 "$cmake" --build "$work/build"
 
+"$work/prefix/bin/weir" --version >/dev/null || {
+  echo "FAILED: the program weir is not installed"
+  exit 1
+}
+
 "$work/build/consumer" 2>"$work/log" | LC_ALL=C sort >"$work/got" || {
   cat "$work/log"
   echo "FAILED: the consumer's job failed"

@@ -1,0 +1,175 @@
+// The program `weir`: looks into the checkpoint directory of a job, from outside and without its code.
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <weir/base/log.hpp>
+#include <weir/base/units.hpp>
+#include <weir/runtime/command_line.hpp>
+
+#include "opened_checkpoint.hpp"
+
+namespace {
+
+using namespace weir;
+
+std::string usage_of(const verb& one) {
+  std::string text = std::string("weir ") + one.group + " " + one.name + " " + one.arguments;
+  return *one.options ? text + " " + one.options : text;
+}
+
+std::string help_of_all() {
+  std::string text = "weir: looks into the checkpoint directory of a job, also while the job runs.\n\n"
+                     "Usage: weir COMMAND ARGUMENT...\n\n"
+                     "Commands:\n";
+  for (const verb& one : verbs()) {
+    std::string term = std::string("  ") + one.group + " " + one.name + " " + one.arguments;
+    term.resize(std::max<std::size_t>(46, term.size() + 2), ' ');
+    text += term + one.summary + "\n";
+  }
+  text += "\n"
+          "DIR is what the job's checkpoint.dir says. OPERATOR is the operator's uid; N and M are numbers of\n"
+          "checkpoints. `weir COMMAND --help` says more of each.\n"
+          "\n"
+          "Options:\n"
+          "  --at N           reads checkpoint N instead of the newest\n"
+          "  --json           prints JSON for programs instead of text for people\n"
+          "  -h, --help       prints this\n"
+          "  --version        prints Weir's version\n"
+          "  --               takes all that follows as arguments\n"
+          "\n"
+          "A job is not disturbed: nothing is locked that it would wait for, and nothing is changed, except by\n"
+          "rm and import, which are refused while a job owns the directory.\n"
+          "\n"
+          "Exit codes: 0 success, 1 something is damaged or failed, 2 a mistake in the command line.\n";
+  return text;
+}
+
+std::string help_of(const verb& one) {
+  std::string text = "Usage: " + usage_of(one) + "\n\n" + one.help;
+  if (std::string_view(one.group) == "state" && std::string_view(one.name) != "ls")
+    text += std::string("\n") + help_of_entries();
+  if (std::strstr(one.options, "--at"))
+    text += "\nWithout --at N the newest complete checkpoint is read.\n";
+  return text;
+}
+
+int refuse(const std::string& problem, const std::string& help) {
+  std::fprintf(stderr, "weir: %s\nSee %s --help.\n", problem.c_str(), help.c_str());
+  return exit_usage;
+}
+
+/// The verb that the first two words name, or what is wrong with them.
+std::variant<const verb*, std::string> find_verb(const std::vector<std::string>& words) {
+  std::vector<std::string> groups, names;
+  for (const verb& one : verbs()) {
+    if (std::ranges::find(groups, one.group) == groups.end())
+      groups.emplace_back(one.group);
+    if (one.group != words[0])
+      continue;
+    names.emplace_back(one.name);
+    if (words.size() > 1 && one.name == words[1])
+      return &one;
+  }
+  if (names.empty())
+    return "there is no command " + in_quotes(words[0]) + suggestion_of(words[0], groups);
+  if (words.size() < 2)
+    return words[0] + ": expected one more word" + suggestion_of("", names);
+  return "there is no command " + in_quotes(words[0] + " " + words[1]) + suggestion_of(words[1], names);
+}
+
+/// How many words the help names, and how many of them are needed.
+std::pair<std::size_t, std::size_t> count_arguments(std::string_view arguments) {
+  const auto all = static_cast<std::size_t>(std::ranges::count(arguments, ' ')) + 1;
+  const auto optional = static_cast<std::size_t>(std::ranges::count(arguments, '['));
+  return {all - optional, all};
+}
+
+/// Fills in the words of a verb. Returns what is wrong with them.
+std::string read_words(const verb& what, const std::vector<std::string>& words, const std::vector<std::string>& options,
+                       verb_words& into) {
+  into.arguments.assign(words.begin() + 2, words.end());
+  const auto [least, most] = count_arguments(what.arguments);
+  if (into.arguments.size() < least || into.arguments.size() > most)
+    return "expected " + std::string(what.arguments) + ", found " + std::to_string(into.arguments.size()) +
+           (into.arguments.size() == 1 ? " argument" : " arguments");
+  for (const std::string& option : options) {
+    const std::string name = option.substr(0, option.find('='));
+    const std::string value = option.size() == name.size() ? "" : option.substr(name.size() + 1);
+    const auto has = [&](const char* known) { return name == known && std::strstr(what.options, known); };
+    if (has("--json") && value.empty()) {
+      into.as_json = true;
+    } else if (has("--format")) {
+      if (value != "json" && value != "csv")
+        return "--format: expected json or csv, found " + in_quotes(value);
+      into.format = value;
+    } else if (has("--at")) {
+      const auto id = parse_checkpoint_id(value);
+      if (!id)
+        return "--at: " + id.failure().message;
+      into.at = *id;
+    } else {
+      return "unknown option " + name + ": expected " + (*what.options ? what.options : "none");
+    }
+  }
+  return {};
+}
+
+int run(const verb& what, const verb_words& words) {
+  output out;
+  const auto done = what.run(words, out);
+  out.flush();
+  if (!done) {
+    std::fprintf(stderr, "weir: %s\n", done.failure().message.c_str());
+    return done.failure().code == errc::invalid_setting ? exit_usage : exit_job_failed;
+  }
+  if (out.failure() != 0) {
+    std::fprintf(stderr, "weir: cannot write to standard output: %s\n", errno_text(out.failure()).c_str());
+    return exit_job_failed;
+  }
+  return *done == outcome::good ? exit_success : exit_job_failed;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  configure_log(log_level::warning, log_format::text);
+  std::vector<std::string> words, options;
+  bool wants_help = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") {
+      words.insert(words.end(), argv + i + 1, argv + argc);
+      break;
+    }
+    if (word == "-h" || word == "--help")
+      wants_help = true;
+    else if (word == "--version")
+      return show({"weir " + std::string(version_text()) + "\n"});
+    else if (!word.starts_with("--")) // a key may begin with a minus sign
+      words.push_back(word);
+    else if ((word == "--at" || word == "--format") && i + 1 < argc)
+      options.push_back(word + "=" + argv[++i]);
+    else
+      options.push_back(word);
+  }
+  if (words.empty())
+    return wants_help ? show({help_of_all()}) : refuse("expected a command", "weir");
+  const auto found = find_verb(words);
+  if (const auto* problem = std::get_if<std::string>(&found))
+    return wants_help ? show({help_of_all()}) : refuse(*problem, "weir");
+  const verb& what = *std::get<const verb*>(found);
+  if (wants_help)
+    return show({help_of(what)});
+  verb_words given;
+  if (const std::string problem = read_words(what, words, options, given); !problem.empty())
+    return refuse(problem, std::string("weir ") + what.group + " " + what.name);
+  return run(what, given);
+}
