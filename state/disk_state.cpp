@@ -112,15 +112,15 @@ struct disk_state::located {
   bool is_there = false;
 };
 
-/// The rows as they were at one moment. Reads them group by group, when the store asks for it.
-class disk_view final : public group_source {
+/// Copies rows without knowing their types.
+class rows_at_one_moment final : public disk_view {
  public:
-  disk_view(std::shared_ptr<disk_state::content> content, lmdb_transaction transaction,
-            std::vector<column_layout> columns, std::int64_t now)
+  rows_at_one_moment(std::shared_ptr<disk_state::content> content, lmdb_transaction transaction,
+                     std::vector<column_layout> columns, std::int64_t now)
       : content_(std::move(content)), transaction_(std::move(transaction)),
         columns_(std::move(columns)), now_(now) {}
 
-  void add(const group_extent& extent) { extents_.emplace(extent.group, extent); }
+  void add(group_extent extent) override { extents_.emplace(extent.group, std::move(extent)); }
 
   result<key_group_snapshot> read(key_group group) const override {
     try {
@@ -130,6 +130,7 @@ class disk_view final : public group_source {
       made.entries = extent.rows;
       made.is_delta = extent.is_delta;
       made.data = extent.is_delta ? copy_log(extent) : copy_rows(group);
+      made.data += extent.newer;
       if (!extent.is_delta)
         content_->whole_bytes[group.value] = made.data.size();
       return made;
@@ -382,9 +383,9 @@ void disk_state::erase(key_group group) {
   is_there_.reset();
 }
 
-void disk_state::log(key_group group, std::string_view section) {
+std::uint64_t disk_state::log(key_group group, std::string_view section) {
   must(writing_->write(content_->log, log_key(group, log_position_), section));
-  ++log_position_;
+  return log_position_++;
 }
 
 void disk_state::forget_log(key_group group, std::uint64_t before) {
@@ -446,9 +447,7 @@ void disk_state::walk(position& at, std::uint32_t count,
   at = more ? std::string(cursor.key()) : std::string{};
 }
 
-std::vector<key_group_snapshot> disk_state::snapshot(const std::vector<group_extent>& extents,
-                                                     const std::vector<row_column>& columns,
-                                                     std::int64_t now) {
+std::shared_ptr<disk_view> disk_state::view(const std::vector<row_column>& columns, std::int64_t now) const {
   using shape = column_layout::shape;
   std::vector<column_layout> layout;
   for (const row_column& column : columns)
@@ -456,15 +455,8 @@ std::vector<key_group_snapshot> disk_state::snapshot(const std::vector<group_ext
                       : column.schema.kind == "list" ? shape::list
                                                       : shape::map,
                       column.life.is_set() && column.life.how().clean_in_snapshots, column.life});
-  const auto view = std::make_shared<disk_view>(
-      content_, must(content_->environment.begin_read()), std::move(layout), now);
-  std::vector<key_group_snapshot> made;
-  for (const group_extent& extent : extents) {
-    view->add(extent);
-    made.emplace_back().group = extent.group;
-    made.back().source = view;
-  }
-  return made;
+  return std::make_shared<rows_at_one_moment>(content_, must(content_->environment.begin_read()), std::move(layout),
+                                              now);
 }
 
 disk_state::located disk_state::locate_entry(std::uint32_t column, std::uint64_t place,

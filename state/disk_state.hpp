@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +25,15 @@ struct group_extent {
   std::uint64_t rows = 0;       ///< how many it has
   bool is_delta = false;        ///< what is in the log; otherwise all rows
   std::uint64_t log_begin = 0;  ///< from this position on
+  bytes newer;                  ///< sections of what was not on disk
+};
+
+/// What was on disk at one moment. Key groups are read from it when the store asks for them.
+///
+/// Thread safety: add() where the snapshot is made; then one thread at a time, any.
+class disk_view : public group_source {
+ public:
+  virtual void add(group_extent extent) = 0;
 };
 
 /// The keyed state of one operator instance on disk: rows and the entries of their lists and maps, in
@@ -42,9 +50,9 @@ struct group_extent {
 /// in big-endian keys. What has one hash has different ordinals, without gaps: of two rows the first is
 /// left empty when it is erased, of two entries the last takes its place.
 ///
-/// The log lets a snapshot hold what has changed in the rows of a group since an earlier one.
+/// The log lets a snapshot hold what has been written to the rows of a group since an earlier one.
 ///
-/// Thread safety: task thread only; a disk_view may be read on another thread.
+/// Thread safety: task thread only.
 /// Errors:        open() returns them; everything else throws std::runtime_error.
 class disk_state final : public row_entries {
  public:
@@ -74,14 +82,14 @@ class disk_state final : public row_entries {
   /// How many rows a group has.
   std::uint64_t size(key_group group) const;
 
-  /// Appends a section to the log of a group; between begin_write and commit.
-  void log(key_group group, std::string_view section);
+  /// Appends a section to the log of a group, and returns its position; between begin_write and commit.
+  std::uint64_t log(key_group group, std::string_view section);
 
   /// A position in all logs: behind what is there, and different at every call.
   std::uint64_t next_log_position() noexcept { return ++log_position_; }
 
-  /// Removes what is in the log of a group before a position, or all of it; between begin_write and commit.
-  void forget_log(key_group group, std::uint64_t before = std::numeric_limits<std::uint64_t>::max());
+  /// Removes what is in the log of a group before a position; between begin_write and commit.
+  void forget_log(key_group group, std::uint64_t before);
 
   /// Calls visit(hash, key, heads) for the rows of a group.
   using visit_row = std::function<void(std::uint64_t hash, std::string_view key, std::string_view heads)>;
@@ -98,9 +106,8 @@ class disk_state final : public row_entries {
             const std::function<void(key_group group, std::uint64_t hash, std::string_view key,
                                      std::string_view heads)>& use);
 
-  /// Key groups as of now, to be read later and on another thread; without what has expired at `now`.
-  std::vector<key_group_snapshot> snapshot(const std::vector<group_extent>& extents,
-                                           const std::vector<row_column>& columns, std::int64_t now);
+  /// What is on disk now; without what has expired at `now`.
+  std::shared_ptr<disk_view> view(const std::vector<row_column>& columns, std::int64_t now) const;
 
   /// How large a group was when a snapshot of all its rows was last read; 0: not yet.
   std::uint64_t bytes_when_whole(key_group group) const;

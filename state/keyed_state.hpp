@@ -47,16 +47,18 @@ struct keyed_state_setup {
 /// snapshots and back.
 ///
 /// In memory the rows are a keyed_table. With state on disk the table is a cache of rows that are
-/// read when their key comes, and written back, a key group at a time, when the cache is full and at
-/// each barrier.
+/// read when their key comes, and written back, a key group after the other, when the cache is full.
 ///
 /// Thread safety: task thread only; key groups of a snapshot may be read on another thread.
 /// Errors:        restore throws std::runtime_error when the checkpoint's state does not fit; with
 ///                state on disk everything may throw it.
 /// Snapshots:     what has changed since the checkpoint that a snapshot adds to, or everything, is copied out in
-///                slices, and as it was when the snapshot began; with state on disk it is written back then, and
-///                the snapshot keeps a view of it. A key group is written whole again when its deltas cost a restore
-///                as much as half of it.
+///                slices, and as it was when the snapshot began; with state on disk that is what is in the cache
+///                alone, and the snapshot has a view of the rest. A key group is written whole again when its deltas
+///                cost a restore as much as half of it.
+/// Cost:          until a snapshot is complete, the memory of what is copied: with state on disk up to about as much
+///                as the cache. A full cache is written back in slices, too; while more comes than they write, it
+///                is an eighth larger at most.
 template <storable Key, class Rows>
 class keyed_state {
  public:
@@ -72,7 +74,7 @@ class keyed_state {
     if (!opened)
       throw std::runtime_error(opened.failure().message);
     disk_ = std::move(*opened);
-    next_to_evict_ = setup.range.first;
+    next_to_evict_ = next_to_look_at_ = setup.range.first;
   }
 
   /// What is in memory: everything, or the cache.
@@ -174,10 +176,9 @@ class keyed_state {
   void settle(std::int64_t now) {
     if (!disk_) [[likely]]
       return;
-    if (cached_bytes(now) > setup_.config.cache_size)
-      evict(now);
-    if (table_.rows().expires_on_disk())
-      clean_on_disk(now);
+    evict(now);
+    if (table_.rows().expires_on_disk() && !slices_.is_active())
+      clean_in_background(now);
   }
 
   /// Looks at the next `count` keys in memory for expired values, where no snapshot is being written.
@@ -234,19 +235,19 @@ class keyed_state {
   /// Calls visit(key, row) for all keys of one group, and then removes them.
   template <class Visit>
   void drain(key_group group, Visit&& visit) {
+    if (slices_.is_active())
+      slices_.write(table_, group);
     if (disk_)
       disk_->for_each(group, [&](std::uint64_t hash, std::string_view key, std::string_view heads) {
         add_to_cache(hash, decoded<Key>(key), heads);
       });
-    if (slices_.is_active())
-      slices_.write(table_, group);
     table_.for_each(group, visit);
     table_.clear(group);
     if (disk_) {
       disk_->begin_write();
       disk_->erase(group);
-      stop_logging(group);
       disk_->commit();
+      state_of(group).log_begin = no_log;
     }
   }
 
@@ -283,47 +284,36 @@ class keyed_state {
     made.keyed_states = declared_states();
     const barrier* const base = forget_before(order.base);
     made.base = base ? order.base : checkpoint_id{};
-    const key_group_range range = table_.range();
-    if (!disk_)
-      slices_.begin(table_, now);
-    for (std::uint32_t n = range.first; n < range.last; ++n) {
-      const key_group group{n};
-      if (disk_)
-        write_back(group, false, now);
-      else if (table_.size(group) != 0)
-        begin_write(made, group, base);
-      else
-        state_of(group).chain = {};
-    }
+    slices_.begin(table_, disk_ != nullptr, now);
     if (disk_)
-      made.key_groups = disk_->snapshot(extents(base), table_.rows().columns(), now);
+      view_ = disk_->view(table_.rows().columns(), now);
+    const key_group_range range = table_.range();
+    for (std::uint32_t n = range.first; n < range.last; ++n)
+      begin_write(key_group{n}, base);
     note_barrier(order.checkpoint);
     table_.next_version();
   }
 
-  /// Writes about as much of the snapshot as a batch takes, but a key group at least. Returns whether `made`, which begin_write() has begun,
-  /// is complete.
+  /// Writes about as much of the snapshot as a batch takes. Returns whether `made`, which begin_write() has begun, is
+  /// complete.
   bool write_some(operator_snapshot& made) {
     slices_.write_some(table_);
     if (slices_.is_active())
       return false;
-    slices_.take([&](key_group_snapshot written) {
-      delta_chain& chain = state_of(written.group).chain;
-      if (!written.is_delta) {
-        chain = {written.data.size(), 0, 0};
-      } else {
-        chain.delta_bytes += written.data.size();
-        ++chain.deltas;
-      }
-      made.key_groups.push_back(std::move(written));
-    });
-    std::sort(made.key_groups.begin(), made.key_groups.end(),
-              [](const key_group_snapshot& a, const key_group_snapshot& b) { return a.group < b.group; });
+    slices_.take([&](key_group_snapshot written) { finish_write(made, std::move(written)); });
+    view_.reset();
     return true;
   }
 
  private:
+  /// Of what is on disk, when it is looked at for expired values.
   static constexpr std::uint32_t rows_per_slice = 64;
+
+  /// As many as a batch may add, so that the cache does not grow.
+  static constexpr std::size_t rows_per_eviction = 1024;
+
+  /// After each batch, whether they need more slots.
+  static constexpr std::uint32_t groups_per_look = 16;
 
   /// How many records before its own a slot is found.
   static constexpr std::uint32_t records_ahead = 32;
@@ -340,10 +330,14 @@ class keyed_state {
 
   struct group_state {
     delta_chain chain; // in the newest checkpoint; after one that failed, an estimate
-    // On disk:
-    std::uint32_t written = 0;      // changes up to this version have been written back
-    std::uint64_t logged_bytes = 0; // since the last barrier
-    std::uint64_t log_begin = no_log; // the log has all changes from this position on
+    // With state on disk:
+    std::uint64_t entries = 0;        // in the newest snapshot
+    std::uint64_t logged_bytes = 0;   // since the last barrier
+    std::uint64_t log_begin = no_log; // the log has all that was written back from this position on
+    std::uint64_t last_logged = 0;    // position
+    std::uint64_t next_evicted = 0;   // hash
+    bool is_in_view = false;          // whether the snapshot needs what is on disk
+    std::uint64_t view_begin = 0;     // for a delta: the position in the log
   };
   static constexpr std::uint64_t no_log = std::numeric_limits<std::uint64_t>::max();
 
@@ -368,7 +362,8 @@ class keyed_state {
     if (!disk_)
       return;
     table_.for_each(group.group, [&](const Key& key, std::byte* row) { set_changed(hash_of(key), row); });
-    write_back(group.group, true, 0);
+    evict(group.group, table_.size(group.group), 0);
+    state_of(group.group).entries = disk_->size(group.group);
   }
 
   /// What is written from now on is what comes after the barrier of this checkpoint.
@@ -396,14 +391,8 @@ class keyed_state {
     barriers_.erase(barriers_.begin(), found);
     const barrier& now_first = barriers_.front();
     oldest_ = now_first.version;
-    if (disk_) {
-      disk_->begin_write();
-      for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n)
-        disk_->forget_log(key_group{n}, now_first.log_position);
-      disk_->commit();
-    } else if (!slices_.is_active()) {
+    if (!slices_.is_active())
       table_.forget_changes(oldest_);
-    }
     return &now_first;
   }
 
@@ -416,27 +405,73 @@ class keyed_state {
            chain.base_bytes / 2;
   }
 
-  /// A key group in memory that has keys.
-  void begin_write(operator_snapshot& made, key_group group, const barrier* base) {
-    if (!base || !table_.knows_changes(group, base->version)) {
-      slices_.add(table_, group, std::nullopt);
+  /// The part of a key group in the snapshot that has been begun.
+  void begin_write(key_group group, const barrier* base) {
+    group_state& state = state_of(group);
+    const std::uint64_t there = disk_ ? disk_->size(group) : table_.size(group);
+    state.is_in_view = false;
+    if (there == 0 && table_.size(group) == 0) {
+      slices_.add_unchanged(group, 0);
+    } else if (!base || !knows_changes(group, *base)) {
+      begin_whole(group, there);
+    } else if (!table_.has_changed(group, base->version) && !is_logged(group, *base)) {
+      slices_.add_unchanged(group, disk_ ? state.entries : there);
+    } else {
+      find_base_bytes(group);
+      // How much of a list or map has changed is not known before it is written; the next snapshot knows.
+      const std::uint64_t keys = std::max<std::uint64_t>(disk_ ? state.entries : there, 1);
+      const std::uint64_t changed =
+          table_.rows().has_entries() ? 0 : state.chain.base_bytes / keys * table_.changed_now(group);
+      if (state.chain.base_bytes == 0 || !is_worth(state.chain, state.logged_bytes + changed)) {
+        begin_whole(group, there);
+        return;
+      }
+      slices_.add(group, there, base->version);
+      state.is_in_view = is_logged(group, *base);
+      state.view_begin = base->log_position;
+      state.chain.delta_bytes += state.logged_bytes;
+    }
+  }
+
+  void begin_whole(key_group group, std::uint64_t there) {
+    group_state& state = state_of(group);
+    slices_.add(group, there, std::nullopt);
+    state.chain = {};
+    if (!disk_)
+      return;
+    state.is_in_view = there != 0;
+    state.log_begin = no_log; // until the barrier that is just here
+    disk_->forget_bytes(group);
+  }
+
+  /// What of a key group was in memory has been written.
+  void finish_write(operator_snapshot& made, key_group_snapshot written) {
+    group_state& state = state_of(written.group);
+    state.entries = written.entries;
+    if (written.entries == 0) {
+      state.chain = {};
       return;
     }
-    const std::uint64_t entries = table_.size(group);
-    if (!table_.has_changed(group, base->version)) {
-      key_group_snapshot same;
-      same.group = group;
-      same.entries = entries;
-      same.is_delta = true;
-      made.key_groups.push_back(std::move(same));
-      return;
+    if (written.is_delta) {
+      state.chain.delta_bytes += written.data.size();
+      state.chain.deltas += state.is_in_view || !written.data.empty();
+    } else if (!state.is_in_view) {
+      state.chain.base_bytes = written.data.size();
     }
-    const delta_chain& chain = state_of(group).chain;
-    // How much of a list or map has changed is not known before it is written; the next snapshot knows.
-    const std::uint64_t expected =
-        table_.rows().has_entries() ? 0 : chain.base_bytes / entries * table_.changed_now(group);
-    const bool is_delta = chain.base_bytes != 0 && is_worth(chain, expected);
-    slices_.add(table_, group, is_delta ? std::optional(base->version) : std::nullopt);
+    if (state.is_in_view) {
+      view_->add({written.group, written.entries, written.is_delta, state.view_begin, std::move(written.data)});
+      written.source = view_;
+    }
+    made.key_groups.push_back(std::move(written));
+  }
+
+  /// Whether all is known that has changed in a group since a barrier.
+  bool knows_changes(key_group group, const barrier& since) {
+    return disk_ ? state_of(group).log_begin <= since.log_position : table_.knows_changes(group, since.version);
+  }
+
+  bool is_logged(key_group group, const barrier& since) {
+    return disk_ && state_of(group).last_logged >= since.log_position;
   }
 
   template <class KeyAt, class Use>
@@ -450,42 +485,15 @@ class keyed_state {
     }
   }
 
-  /// What of each group on disk goes into a snapshot.
-  std::vector<group_extent> extents(const barrier* base) {
-    std::vector<group_extent> all;
-    disk_->begin_write();
-    for (std::uint32_t n = setup_.range.first; n < setup_.range.last; ++n) {
-      const key_group group{n};
-      group_state& state = state_of(group);
-      if (disk_->size(group) == 0) {
-        state.chain = {};
-        disk_->forget_bytes(group);
-        continue;
-      }
-      find_base_bytes(group);
-      const bool is_delta =
-          base && state.log_begin <= base->log_position && is_worth(state.chain, state.logged_bytes);
-      all.push_back({group, disk_->size(group), is_delta, is_delta ? base->log_position : 0});
-      if (!is_delta) {
-        state.chain = {};
-        stop_logging(group); // until the barrier that is just here
-      } else if (state.logged_bytes != 0) {
-        state.chain.delta_bytes += state.logged_bytes;
-        ++state.chain.deltas;
-      }
-    }
-    disk_->commit();
-    return all;
-  }
-
   /// Notes rows that are about to be written to disk for the next snapshot.
   void log(key_group group, std::span<const row_at<Key>> changed, std::int64_t now) {
     group_state& state = state_of(group);
-    if (state.log_begin == no_log)
+    const std::uint64_t needed_from = barriers_.empty() ? no_log : barriers_.front().log_position;
+    disk_->forget_log(group, std::max(state.log_begin, needed_from));
+    if (state.log_begin == no_log || changed.empty())
       return;
     const bytes section = write_rows<Key>(
-        table_.rows(), changed,
-        {.is_delta = true, .since = state.written, .now = now, .on_disk = true});
+        table_.rows(), changed, {.is_delta = true, .since = oldest_, .now = now, .on_disk = true});
     state.logged_bytes += section.size();
     find_base_bytes(group);
     // Before the group has been read for the checkpoint that holds it whole, its size is an estimate.
@@ -493,21 +501,15 @@ class keyed_state {
                           ? is_worth(state.chain, state.logged_bytes)
                           : state.logged_bytes <= disk_->size(group) * heap_per_row_;
     if (fits)
-      disk_->log(group, section);
+      state.last_logged = disk_->log(group, section);
     else
-      stop_logging(group);
+      state.log_begin = no_log;
   }
 
   void find_base_bytes(key_group group) {
     std::uint64_t& bytes_of_base = state_of(group).chain.base_bytes;
-    if (bytes_of_base == 0)
+    if (bytes_of_base == 0 && disk_)
       bytes_of_base = disk_->bytes_when_whole(group);
-  }
-
-  // Between begin_write and commit.
-  void stop_logging(key_group group) {
-    state_of(group).log_begin = no_log;
-    disk_->forget_log(group);
   }
 
   /// A row that belongs to no key, for one that is on disk.
@@ -532,8 +534,10 @@ class keyed_state {
 
   void add_to_cache(std::uint64_t hash, const Key& key, std::string_view heads) {
     const located found = table_.find_or_create(hash, key);
-    if (found.created)
-      read_heads(heads, found.row);
+    if (!found.created)
+      return;
+    read_heads(heads, found.row);
+    table_.set_on_disk(found.row);
   }
 
   /// Rows of which nothing was left in the snapshot.
@@ -565,9 +569,11 @@ class keyed_state {
   [[gnu::noinline]] bool load(std::uint64_t hash, const Key& key, std::byte* row) {
     select(hash, key);
     const auto heads = disk_->read();
-    if (heads)
-      read_heads(*heads, row);
-    return heads.has_value();
+    if (!heads)
+      return false;
+    read_heads(*heads, row);
+    table_.set_on_disk(row);
+    return true;
   }
 
   void read_heads(std::string_view heads, std::byte* row) {
@@ -579,7 +585,7 @@ class keyed_state {
   }
 
   /// Writes the selected row, or erases it where it is empty.
-  void write_row(std::byte* row, std::uint32_t since) {
+  void write_row(std::byte* row) {
     const Rows& rows = table_.rows();
     if (rows.is_empty(row)) {
       disk_->erase();
@@ -591,72 +597,123 @@ class keyed_state {
       const row_column& column = columns[i];
       std::byte* cell = row + column.offset;
       if (column.store_entries)
-        column.store_entries(column, i, cell, since, *disk_);
+        column.store_entries(column, i, cell, *disk_);
       detail::write_block(heads_, [&] { column.write_head(column, heads_, cell); });
     }
     disk_->write(heads_.view());
   }
 
-  /// Brings one key group on disk up to date, in the order in which it lies there. Before the next change
-  /// a new version has to begin.
-  void write_back(key_group group, bool clear, std::int64_t now) {
+  /// Keys and rows that are more than their slots are counted with what the last ones took on disk.
+  std::size_t cached_bytes() const {
+    return table_.memory() + (is_flat() ? 0 : table_.size() * heap_per_row_ + entry_bytes_);
+  }
+
+  bool is_flat() const { return flat<Key> && table_.rows().is_flat(); }
+
+  /// Writes a slice of the cache back where it is full, and as much as it takes where it is too large.
+  ///
+  /// A full cache keeps the rows of every group that fit into its slots: one that needs more gives up those that come
+  /// next in the order in which they lie on disk. Only where that does not help, whole groups leave.
+  void evict(std::int64_t now) {
+    const std::uint64_t size = setup_.config.cache_size;
+    std::size_t left = rows_per_eviction;
+    for (std::uint32_t n = 0; n < groups_per_look && left != 0 && table_.memory() > size / 2; ++n) {
+      const key_group group{next_to_look_at_};
+      next_to_look_at_ = behind(next_to_look_at_);
+      const std::size_t growth = table_.next_growth(group);
+      if (growth != 0 && cached_bytes() + growth > size)
+        left -= evict(group, left, now);
+    }
+    const bool is_size_known = is_flat() || heap_per_row_ != 0 || table_.size() < rows_per_eviction;
+    const auto is_too_large = [&] {
+      return left != 0 ? !is_size_known || cached_bytes() > size : cached_bytes() > size + size / 8;
+    };
+    while (table_.size() != 0 && is_too_large()) {
+      while (table_.size(key_group{next_to_evict_}) == 0)
+        next_to_evict_ = behind(next_to_evict_);
+      left -= std::min(left, evict(key_group{next_to_evict_}, rows_per_eviction, now));
+    }
+  }
+
+  std::uint32_t behind(std::uint32_t group) const {
+    return group + 1 == setup_.range.last ? setup_.range.first : group + 1;
+  }
+
+  /// Brings so many rows of a group on disk up to date, in the order in which they lie there, and drops them. Returns
+  /// how many.
+  [[gnu::noinline]] std::size_t evict(key_group group, std::size_t most, std::int64_t now) {
+    group_state& state = state_of(group);
+    std::vector<std::uint64_t> hashes; // from where the last time ended
+    hashes.reserve(table_.size(group));
+    table_.for_each(group, [&](const Key& key, std::byte*) { hashes.push_back(hash_of(key) - state.next_evicted); });
+    if (hashes.size() > most) {
+      std::nth_element(hashes.begin(), hashes.begin() + static_cast<std::ptrdiff_t>(most), hashes.end());
+      hashes.resize(most);
+    }
+    std::sort(hashes.begin(), hashes.end());
+    hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
+    for (std::uint64_t& hash : hashes)
+      hash += state.next_evicted;
+    if (hashes.empty())
+      return 0;
+    state.next_evicted = hashes.back() + 1;
+    const std::size_t size_before = table_.size();
+    write_back(hashes, now);
+    for (const std::uint64_t hash : hashes)
+      table_.drop(hash);
+    entry_bytes_ -= table_.size() == 0 ? entry_bytes_ : entry_bytes_ / size_before * (size_before - table_.size());
+    return hashes.size();
+  }
+
+  /// What has changed of the keys with these hashes, all of one group.
+  void write_back(const std::vector<std::uint64_t>& hashes, std::int64_t now) {
     struct changed_row {
       std::uint64_t hash;
       const Key* key;
       std::byte* row;
     };
-    group_state& state = state_of(group);
     std::vector<changed_row> changed;
-    table_.for_each_changed(group, state.written, [&](const Key& key, std::byte* row) {
-      changed.push_back({hash_of(key), &key, row});
+    std::vector<row_at<Key>> to_keep;
+    std::vector<row_at<Key>> to_log;
+    for (const std::uint64_t hash : hashes)
+      table_.for_each_of(hash, [&](const Key& key, std::byte* row) {
+        const std::uint32_t version = table_.version_of(row);
+        if (version == 0 || hash_of(key) != hash)
+          return;
+        changed.push_back({hash, &key, row});
+        to_keep.push_back({&key, row});
+        if (version > oldest_) // otherwise it is in all snapshots that another may add to
+          to_log.push_back({&key, row});
+      });
+    heap_per_row_ = std::max<std::size_t>(heap_per_row_, 1);
+    if (changed.empty())
+      return;
+    const key_group group = key_group_of(changed.front().hash, setup_.groups);
+    if (slices_.is_active())
+      slices_.keep_all(table_, group, to_keep);
+    disk_->begin_write();
+    log(group, to_log, now);
+    std::size_t bytes_written = 0;
+    for (const changed_row& one : changed) {
+      select(one.hash, *one.key);
+      write_row(one.row);
+      bytes_written += heads_.size() + key_bytes_.size();
+    }
+    disk_->commit();
+    heap_per_row_ = bytes_written / changed.size();
+  }
+
+  /// Looks at the next rows in the cache, and on disk at those that are not there.
+  [[gnu::noinline]] void clean_in_background(std::int64_t now) {
+    const Rows& rows = table_.rows();
+    const change_time at = time_of_changes(now);
+    table_.sweep(next_to_clean_, rows_per_slice, [&](const Key& key, std::byte* row) {
+      const std::uint64_t hash = hash_of(key);
+      select(hash, key);
+      if (rows.expire(row, at, disk_.get()))
+        set_changed(hash, row);
+      return false;
     });
-    std::sort(changed.begin(), changed.end(),
-              [](const changed_row& a, const changed_row& b) { return a.hash < b.hash; });
-    if (!changed.empty()) {
-      std::vector<row_at<Key>> rows;
-      rows.reserve(changed.size());
-      for (const changed_row& one : changed)
-        rows.push_back({one.key, one.row});
-      disk_->begin_write();
-      log(group, rows, now);
-      std::size_t bytes_written = 0;
-      for (const changed_row& one : changed) {
-        select(one.hash, *one.key);
-        write_row(one.row, state.written);
-        bytes_written += heads_.size() + key_bytes_.size();
-      }
-      disk_->commit();
-      heap_per_row_ = bytes_written / changed.size();
-      state.written = table_.version();
-    }
-    if (clear && table_.size() != 0) {
-      entry_bytes_ -= entry_bytes_ / table_.size() * table_.size(group);
-      table_.clear(group);
-    }
-  }
-
-  /// Keys and rows that are more than their slots are counted with what the last ones took on disk.
-  std::size_t cached_bytes(std::int64_t now) {
-    if (flat<Key> && table_.rows().is_flat())
-      return table_.memory();
-    if (heap_per_row_ == 0 && table_.size() >= 1024) {
-      write_back(key_group{next_to_evict_}, false, now);
-      table_.next_version();
-    }
-    return table_.memory() + table_.size() * heap_per_row_ + entry_bytes_;
-  }
-
-  [[gnu::noinline]] void evict(std::int64_t now) {
-    const key_group_range range = table_.range();
-    for (std::uint32_t n = 0; n < range.size() && cached_bytes(now) > setup_.config.cache_size / 8 * 7; ++n) {
-      write_back(key_group{next_to_evict_}, true, now);
-      if (++next_to_evict_ == range.last)
-        next_to_evict_ = range.first;
-    }
-    table_.next_version();
-  }
-
-  [[gnu::noinline]] void clean_on_disk(std::int64_t now) {
     struct row_on_disk {
       std::uint64_t hash;
       bytes key, heads;
@@ -666,18 +723,13 @@ class keyed_state {
                 [&](key_group, std::uint64_t hash, std::string_view key, std::string_view heads) {
                   slice.push_back({hash, bytes(key), bytes(heads)});
                 });
-    const Rows& rows = table_.rows();
-    const change_time at = time_of_changes(now);
     scratch_row scratch(rows);
     bool is_writing = false;
     for (const row_on_disk& one : slice) {
       const Key key = decoded<Key>(one.key);
-      select(one.hash, key);
-      if (std::byte* cached = table_.find(one.hash, key)) {
-        if (rows.expire(cached, at, disk_.get()))
-          set_changed(one.hash, cached);
+      if (table_.find(one.hash, key))
         continue;
-      }
+      select(one.hash, key);
       scratch.use([&](std::byte* row) {
         read_heads(one.heads, row);
         if (!rows.expire(row, at, disk_.get()))
@@ -688,7 +740,7 @@ class keyed_state {
         const row_at<Key> expired{&key, row};
         log(group, {&expired, 1}, now);
         select(one.hash, key);
-        write_row(row, state_of(group).written);
+        write_row(row);
       });
     }
     if (is_writing)
@@ -705,11 +757,13 @@ class keyed_state {
   byte_writer key_bytes_;
   byte_writer heads_;
   std::size_t heap_per_row_ = 0;
-  std::uint32_t next_to_evict_ = 0;
   std::size_t entry_bytes_ = 0;
+  std::uint32_t next_to_evict_ = 0; // group
+  std::uint32_t next_to_look_at_ = 0; // group
   typename table_type::sweep_position next_to_clean_;
   disk_state::position next_on_disk_;
   snapshot_slices<Key, Rows> slices_; // of the snapshot that is being written
+  std::shared_ptr<disk_view> view_;   // for the same
 };
 
 } // namespace weir

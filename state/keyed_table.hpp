@@ -122,13 +122,15 @@ class keyed_table {
 
   /// Another number whenever rows have got new slots.
   std::uint64_t layout() const noexcept { return layout_; }
+  /// The same for the rows of one group; but a row that is removed may have another in its slot.
+  std::uint64_t layout(key_group group) const { return changes_of(group).layout; }
 
   /// The row of a key with this hash that is_key() is true of, to be changed, if it is in the slot where it was
   /// expected, or in one of a few behind it; otherwise nullptr.
   template <class IsKey>
   [[gnu::always_inline]] std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
     // Most often it is the row, and has changed in this version.
-    if (head_in(slot) == slot_head(tag_of(hash), version_) && is_key(std::as_const(key_in(slot)))) [[likely]]
+    if (head_in(slot).is_like({tag_of(hash), version_}) && is_key(std::as_const(key_in(slot)))) [[likely]]
       return row_in(slot);
     return change_near(slot, hash, is_key);
   }
@@ -138,18 +140,37 @@ class keyed_table {
     const segment& part = segment_of(hash);
     if (!part.slots)
       return nullptr;
-    std::byte* slot = find_slot(part, tag_of(hash), key);
+    std::byte* slot = find_slot(part, tag_of(hash), [&key](const Key& found) { return found == key; });
     return slot ? row_in(slot) : nullptr;
   }
 
   /// Removes `key` with its row. Returns whether it was there.
   bool erase(std::uint64_t hash, const Key& key) {
     segment& part = segment_of(hash);
-    std::byte* slot = part.slots ? find_slot(part, tag_of(hash), key) : nullptr;
+    const auto is_it = [&key](const Key& found) { return found == key; };
+    std::byte* slot = part.slots ? find_slot(part, tag_of(hash), is_it) : nullptr;
     if (!slot)
       return false;
     erase_slot(part, slot);
     return true;
+  }
+
+  /// Removes all keys that have this hash, and the memory of the group where none is left: they are elsewhere from now
+  /// on, and that is no change.
+  void drop(std::uint64_t hash) {
+    segment& part = segment_of(hash);
+    const auto is_it = [hash](const Key& found) { return hash_of(found) == hash; };
+    while (std::byte* slot = part.slots ? find_slot(part, tag_of(hash), is_it) : nullptr) {
+      group_changes& changes = changes_of(hash);
+      if (head_in(slot).version() == version_ && changes.rows != 0)
+        --changes.rows;
+      erase_slot(part, slot);
+    }
+    if (part.size == 0 && part.slots) {
+      free(part);
+      note_layout(part);
+      part = segment{};
+    }
   }
 
   /// The version of the changes that are made now. A row that is made new has no version, 0, until it
@@ -167,17 +188,21 @@ class keyed_table {
   void set_changed(std::uint64_t hash, std::byte* row) noexcept {
     slot_head& head = head_in(slot_of(row));
     if (head.version() != version_) [[unlikely]] {
-      head = {head.tag(), version_};
+      head.set_version(version_);
       note_change(changes_of(hash));
     }
   }
 
   /// The version in which `row`, of a key of this table, has changed last.
-  std::uint32_t version_of(std::byte* row) const noexcept { return head_in(slot_of(row)).version(); }
+  std::uint32_t version_of(const std::byte* row) const noexcept { return head_in(slot_of(row)).version(); }
+
+  /// Whether there is a row of the same key on disk. The table keeps what it is told.
+  bool is_on_disk(const std::byte* row) const noexcept { return head_in(slot_of(row)).is_on_disk(); }
+  void set_on_disk(std::byte* row) noexcept { head_in(slot_of(row)).set_on_disk(); }
 
   /// Whether note_removal() for a key with this hash would forget what was removed from its group so far: a snapshot
   /// had rather write the group anew.
-  bool forgets_removals(std::uint64_t hash) {
+  bool forgets_removals(std::uint64_t hash) const {
     return changes_of(hash).removed.size() > segment_of(hash).size + 64;
   }
 
@@ -200,7 +225,7 @@ class keyed_table {
   /// Whether anything has changed in a group after version `since`.
   bool has_changed(key_group group, std::uint32_t since) const { return changes_of(group).last > since; }
 
-  /// About how many rows of a group have changed in this version.
+  /// About how many rows of a group have changed in this version, without those that were dropped.
   std::uint32_t changed_now(key_group group) const {
     const group_changes& changes = changes_of(group);
     return changes.last == version_ ? changes.rows : 0;
@@ -215,26 +240,29 @@ class keyed_table {
         visit(one.key);
   }
 
-  /// Calls visit(key, row) for the rows of a group that have changed after version `since`.
+  /// Calls visit(key, row) for the rows of a group that have not changed after version `until`: for all of them, or
+  /// for those that have after version `since`. Looks at about `most` slots from slot `begin` on, and returns where
+  /// to go on: at slots(group) it has seen all. As long as layout(group) is the same, what has been seen may come
+  /// again, but what has not comes, whatever is added and removed meanwhile.
   template <class Visit>
-  void for_each_changed(key_group group, std::uint32_t since, Visit&& visit) const {
-    if (has_changed(group, since))
-      for_each_slot(group, [&](std::byte* slot) {
-        if (head_in(slot).version() > since)
-          visit(std::as_const(key_in(slot)), row_in(slot));
-      });
+  std::size_t for_each_until(key_group group, std::optional<std::uint32_t> since, std::uint32_t until,
+                             std::size_t begin, std::size_t most, Visit&& visit) const {
+    const segment& part = segments_[group.value - range_.first];
+    const std::size_t end = slots(group);
+    std::size_t i = begin;
+    // Stops at a free slot: what is behind it has its home there, and so is never moved before it.
+    for (; i < end && (i - begin < most || tag_in(slot_at(part, i)) != 0); ++i) {
+      std::byte* const slot = slot_at(part, i);
+      const std::uint32_t version = head_in(slot).version();
+      if (tag_in(slot) != 0 && version <= until && (!since || version > *since))
+        visit(std::as_const(key_in(slot)), row_in(slot));
+    }
+    return i;
   }
 
-  /// Calls visit(key, row) for the rows of a group that have not changed after version `until`: for all of them, or
-  /// for those that have after version `since`.
-  template <class Visit>
-  void for_each_until(key_group group, std::optional<std::uint32_t> since, std::uint32_t until,
-                      Visit&& visit) const {
-    for_each_slot(group, [&](std::byte* slot) {
-      const std::uint32_t version = head_in(slot).version();
-      if (version <= until && (!since || version > *since))
-        visit(std::as_const(key_in(slot)), row_in(slot));
-    });
+  /// The slot that a row of a group is in.
+  std::size_t slot_number(key_group group, const std::byte* row) const {
+    return static_cast<std::size_t>(slot_of(row) - segments_[group.value - range_.first].slots) / stride();
   }
 
   /// Nobody will ask what was removed up to this version.
@@ -314,7 +342,10 @@ class keyed_table {
   /// Calls visit(const Key&, std::byte* row) for every key of one group, in no particular order.
   template <class Visit>
   void for_each(key_group group, Visit&& visit) const {
-    for_each_slot(group, [&](std::byte* slot) { visit(std::as_const(key_in(slot)), row_in(slot)); });
+    const segment& part = segments_[group.value - range_.first];
+    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i)
+      if (std::byte* slot = slot_at(part, i); tag_in(slot) != 0)
+        visit(std::as_const(key_in(slot)), row_in(slot));
   }
 
   /// Removes all keys of one group and gives its memory back.
@@ -322,7 +353,7 @@ class keyed_table {
     segment& part = segments_[group.value - range_.first];
     size_ -= part.size;
     release(part);
-    ++layout_;
+    note_layout(part);
     part = segment{};
     group_changes& changes = changes_[group.value - range_.first];
     changes.last = changes.lost = version_;
@@ -336,6 +367,11 @@ class keyed_table {
     const segment& part = segments_[group.value - range_.first];
     return part.slots ? std::size_t{part.mask} + 1 : 0;
   }
+  /// How much more memory the group takes soon; 0 where it has slots enough for now.
+  std::size_t next_growth(key_group group) const {
+    const std::size_t size = slots(group);
+    return this->size(group) > most_keys(static_cast<std::uint32_t>(size)) / 16 * std::size_t{15} ? size * stride() : 0;
+  }
   std::size_t memory() const noexcept { return memory_; }
   key_group_range range() const noexcept { return range_; }
   std::uint32_t groups() const noexcept { return groups_; }
@@ -347,13 +383,20 @@ class keyed_table {
   class slot_head {
    public:
     slot_head() = default;
-    slot_head(std::uint32_t tag, std::uint32_t version) noexcept : both_(std::uint64_t{version} << 32 | tag) {}
-    std::uint32_t tag() const noexcept { return static_cast<std::uint32_t>(both_); }
-    std::uint32_t version() const noexcept { return static_cast<std::uint32_t>(both_ >> 32); }
-    bool operator==(const slot_head&) const = default;
+    slot_head(std::uint32_t tag, std::uint32_t version) noexcept : all_(std::uint64_t{version} << 32 | tag) {}
+    std::uint32_t tag() const noexcept { return static_cast<std::uint32_t>(all_); }
+    std::uint32_t version() const noexcept { return static_cast<std::uint32_t>((all_ & ~on_disk) >> 32); }
+    void set_version(std::uint32_t version) noexcept {
+      all_ = (all_ & on_disk) | std::uint64_t{version} << 32 | tag();
+    }
+    bool is_on_disk() const noexcept { return (all_ & on_disk) != 0; }
+    void set_on_disk() noexcept { all_ |= on_disk; }
+    /// Whether it has the same tag and version.
+    bool is_like(const slot_head& other) const noexcept { return ((all_ ^ other.all_) & ~on_disk) == 0; }
 
    private:
-    std::uint64_t both_ = 0; // so that one comparison tells
+    static constexpr std::uint64_t on_disk = std::uint64_t{1} << 63; // versions have 31 bits
+    std::uint64_t all_ = 0; // so that one comparison tells
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
 
@@ -371,6 +414,7 @@ class keyed_table {
     std::uint32_t last = 0; // version of the last change
     std::uint32_t rows = 0; // that have changed in it
     std::uint32_t lost = 0; // changes up to this version cannot be told
+    std::uint64_t layout = 0;
     std::vector<removed_key> removed;
   };
 
@@ -403,7 +447,10 @@ class keyed_table {
   static slot_head& head_in(std::byte* slot) {
     return *std::launder(reinterpret_cast<slot_head*>(slot));
   }
-  static std::uint32_t tag_in(std::byte* slot) { return head_in(slot).tag(); }
+  static const slot_head& head_in(const std::byte* slot) {
+    return *std::launder(reinterpret_cast<const slot_head*>(slot));
+  }
+  static std::uint32_t tag_in(const std::byte* slot) { return head_in(slot).tag(); }
   static Key& key_in(std::byte* slot) {
     return *std::launder(reinterpret_cast<Key*>(slot + key_offset));
   }
@@ -415,6 +462,7 @@ class keyed_table {
   }
   std::byte* row_in(std::byte* slot) const noexcept { return slot + row_offset(); }
   std::byte* slot_of(std::byte* row) const noexcept { return row - row_offset(); }
+  const std::byte* slot_of(const std::byte* row) const noexcept { return row - row_offset(); }
   /// Where a key goes that finds this slot taken.
   std::byte* slot_behind(std::byte* slot, const segment& part) const noexcept {
     std::byte* const next = slot + stride();
@@ -427,6 +475,7 @@ class keyed_table {
     return segments_[key_group_of(hash, groups_).value - range_.first];
   }
   group_changes& changes_of(std::uint64_t hash) { return changes_[key_group_of(hash, groups_).value - range_.first]; }
+  const group_changes& changes_of(std::uint64_t hash) const { return changes_of(key_group_of(hash, groups_)); }
   const group_changes& changes_of(key_group group) const { return changes_[group.value - range_.first]; }
 
   template <class IsKey>
@@ -450,18 +499,16 @@ class keyed_table {
     ++changes.rows;
   }
 
-  template <class Visit>
-  void for_each_slot(key_group group, Visit&& visit) const {
-    const segment& part = segments_[group.value - range_.first];
-    for (std::uint32_t i = 0; part.slots && i <= part.mask; ++i)
-      if (std::byte* slot = slot_at(part, i); tag_in(slot) != 0)
-        visit(slot);
+  void note_layout(const segment& part) {
+    ++layout_;
+    ++changes_[static_cast<std::size_t>(&part - segments_.get())].layout;
   }
 
-  std::byte* find_slot(const segment& part, std::uint32_t tag, const Key& key) const {
+  template <class IsKey>
+  std::byte* find_slot(const segment& part, std::uint32_t tag, const IsKey& is_key) const {
     for (std::uint32_t i = tag & part.mask;; i = (i + 1) & part.mask) {
       std::byte* slot = slot_at(part, i);
-      if (tag_in(slot) == tag && key_in(slot) == key)
+      if (tag_in(slot) == tag && is_key(std::as_const(key_in(slot))))
         return slot;
       if (tag_in(slot) == 0)
         return nullptr;
@@ -541,7 +588,7 @@ class keyed_table {
     }
     free(part);
     part = grown;
-    ++layout_;
+    note_layout(part);
   }
 
   void free(segment& part) noexcept {

@@ -68,7 +68,7 @@ struct list_contents {
   std::uint64_t first = 0;          ///< index of the first element
   std::uint64_t stored = 0;
   std::uint64_t dropped = 0; ///< elements before `first` that may still be on disk
-  list_changes changes;      ///< in memory
+  list_changes changes;
   bool loaded = true;
   bool rewrite = false; ///< what is on disk no longer counts
 
@@ -161,11 +161,9 @@ struct list_contents {
   /// For a snapshot: all elements, or those that the one before lacks.
   void write(byte_writer& out, const expiry& life, const cell_extent& extent) const {
     const std::uint64_t there = loaded ? first : first + stored; // the index of items[0]
-    std::uint64_t from = first;
-    if (extent.on_disk)
-      from = rewrite ? first : first + stored;
-    else if (extent.is_delta)
-      from = std::max(first, changes.first_after(extent.since, first + items.size()));
+    std::uint64_t from = extent.on_disk && !rewrite ? first + stored : first;
+    if (extent.is_delta)
+      from = std::max(from, changes.first_after(extent.since, there + items.size()));
     const std::uint64_t left_out = life.is_set() && life.how().clean_in_snapshots && loaded
                                        ? expired_at_front(life, extent.now)
                                        : std::uint64_t{0};
@@ -294,7 +292,7 @@ row_column make_list_column(std::string name, const state_options& options) {
     list->stored = stored;
     list->loaded = stored == 0;
   };
-  column.store_entries = [](const row_column& how, std::uint32_t index, std::byte* place, std::uint32_t,
+  column.store_entries = [](const row_column& how, std::uint32_t index, std::byte* place,
                             row_entries& on_disk) {
     if (const cell& list = cell_at<cell>(place))
       list->store(index, how.life.is_set(), on_disk);

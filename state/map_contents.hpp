@@ -139,7 +139,7 @@ struct map_contents {
 
   /// For a snapshot: all entries, or those that the one before lacks.
   void write(byte_writer& out, const expiry& life, const cell_extent& extent) const {
-    const bool whole = !extent.is_delta || renewed > extent.since;
+    const bool whole = !(extent.is_delta || extent.on_disk) || renewed > extent.since;
     out.write_raw(static_cast<std::uint8_t>(whole));
     const auto skips = [&](std::uint32_t i) {
       if (!whole && (marks.empty() || marks[i].version <= extent.since))
@@ -193,14 +193,14 @@ struct map_contents {
     renewed = restored_version;
   }
 
-  /// Brings what is on disk up to date, where the changes up to version `since` are.
-  void store(std::uint32_t column, bool timed, std::uint32_t since, row_entries& on_disk) const {
-    const bool whole = renewed > since;
+  /// Brings what is on disk up to date, where all that has no version is.
+  void store(std::uint32_t column, bool timed, row_entries& on_disk) const {
+    const bool whole = renewed != 0;
     if (whole)
       on_disk.erase_all(column);
     byte_writer out;
     for (std::uint32_t i = 0; i < entries.size(); ++i) {
-      if (!whole && (marks.empty() || marks[i].version <= since))
+      if (!whole && (marks.empty() || marks[i].version == 0))
         continue;
       const Key& key = entries[i].key;
       const auto is_it = [&](std::string_view entry) {
@@ -331,9 +331,9 @@ row_column make_map_column(std::string name, const state_options& options) {
     map->complete = false;
   };
   column.store_entries = [](const row_column& how, std::uint32_t index, std::byte* place,
-                            std::uint32_t since, row_entries& on_disk) {
+                            row_entries& on_disk) {
     if (const cell& map = cell_at<cell>(place))
-      map->store(index, how.life.is_set(), since, on_disk);
+      map->store(index, how.life.is_set(), on_disk);
   };
   column.expire = [](const row_column& how, std::uint32_t index, std::byte* place, const change_time& at,
                      row_entries* on_disk) {

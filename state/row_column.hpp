@@ -100,12 +100,12 @@ struct state_options {
   }
 };
 
-/// How much of a cell is written into a snapshot.
+/// How much of a cell is written into a snapshot: at least what its reader lacks.
 struct cell_extent {
-  bool is_delta = false;   ///< what changed after version `since`; otherwise everything
-  std::uint32_t since = 0;
+  bool is_delta = false;   ///< the reader has what was there at version `since`
+  std::uint32_t since = 0; ///< 0 where it is no delta
   std::int64_t now = 0;    ///< what has expired then is left out, if the state is to be cleaned so
-  bool on_disk = false;    ///< a delta to what is on disk
+  bool on_disk = false;    ///< the reader has what is on disk
 };
 
 /// One state of an operator's rows: where its cell lies in a row, and what can be done with it.
@@ -137,9 +137,8 @@ struct row_column {
   // State on disk. Of a value, the head is all there is.
   void (*write_head)(const row_column&, byte_writer&, const std::byte*) = nullptr;
   void (*read_head)(const row_column&, byte_reader&, std::byte*) = nullptr;
-  /// Brings the entries on disk up to date, where those are that changed up to version `since`.
-  void (*store_entries)(const row_column&, std::uint32_t index, std::byte*, std::uint32_t since,
-                        row_entries&) = nullptr;
+  /// Brings the entries on disk up to date, before the head is written; then the cell has served.
+  void (*store_entries)(const row_column&, std::uint32_t index, std::byte*, row_entries&) = nullptr;
 
   /// Removes what has expired, also of what is on disk if that is given. Returns whether there was
   /// anything.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,33 +19,51 @@ namespace weir {
 /// it as it was when the snapshot began.
 ///
 /// Whoever is about to change a row says so first: a row that has not been written yet is written then. What has
-/// changed since the snapshot began is known by its version, and is passed over when the rest is written, a key
-/// group at a time.
+/// changed since the snapshot began is known by its version, and is passed over when the rest is written, group by
+/// group.
 ///
-/// Cost: a row that changes meanwhile is a section of its own, of 16 bytes more for each of its states.
+/// Where the table is a cache, rows without a version are as they are on disk, and rows leave the table. The snapshot
+/// has what was in the cache and not on disk; its cells add to what is there.
+///
+/// A slice may end anywhere in a group, at a slot that is free. A group that gets new slots while it is being written
+/// is written from its beginning again: what comes twice is the same both times.
+///
+/// Cost: a row that changes meanwhile is a section of its own, of 16 bytes more for each of its states. Until it
+///       is complete the snapshot takes as much memory as its bytes.
 template <storable Key, class Rows>
 class snapshot_slices {
  public:
   using table_type = keyed_table<Key, Rows>;
 
-  /// Begins with the table's present version. Afterwards, before anything changes, add() the groups and begin the
-  /// next version.
-  void begin(const table_type& table, std::int64_t now) {
-    groups_.assign(table.range().size(), {});
+  /// Begins with the table's present version. Afterwards, before anything changes, add all groups in their order and
+  /// begin the next version. `is_cache`: what is not there, or has no version, is on disk.
+  void begin(const table_type& table, bool is_cache, std::int64_t now) {
+    groups_.clear();
+    groups_.reserve(table.range().size());
+    is_cache_ = is_cache;
     until_ = table.version();
     now_ = now;
     next_ = 0;
   }
 
-  /// A group to be written: what has changed after version `since`, or all of it.
-  void add(const table_type& table, key_group group, std::optional<std::uint32_t> since) {
-    part& added = part_of(table, group);
+  /// The next group, to be written: what has changed after version `since`, or all of it. `entries`: how many keys it
+  /// has, in the table or, if that is a cache, on disk.
+  void add(key_group group, std::uint64_t entries, std::optional<std::uint32_t> since) {
+    part& added = groups_.emplace_back();
     added.made.group = group;
-    added.made.entries = table.size(group);
+    added.made.entries = entries;
     added.made.is_delta = since.has_value();
-    added.since = since;
+    added.since = is_cache_ ? since.value_or(0) : since;
     added.is_waiting = true;
     ++waiting_;
+  }
+
+  /// The next group, with so many keys, of which none has changed.
+  void add_unchanged(key_group group, std::uint64_t entries) {
+    part& added = groups_.emplace_back();
+    added.made.group = group;
+    added.made.entries = entries;
+    added.made.is_delta = true;
   }
 
   /// Whether anything is left to be written.
@@ -52,57 +71,67 @@ class snapshot_slices {
 
   /// A row that was found for `key` is about to change, or was just made.
   void keep(table_type& table, std::uint64_t hash, const Key& key, std::byte* row, bool created) {
-    part& of = part_of(table, key_group_of(hash, table.groups()));
+    const key_group group = key_group_of(hash, table.groups());
+    part& of = part_of(table, group);
+    const std::uint32_t version = table.version_of(row);
+    if (!of.is_waiting || version > until_)
+      return;
+    ++kept_;
+    if ((version == 0 && is_cache_) || (!created && is_behind(table, of, row)))
+      return;
+    count(table, of, row);
+    if (of.has(version) && !created) {
+      append(of, table, removals(table, of));
+      const row_at<Key> one{&key, row};
+      append(of, table, {&one, 1});
+    }
+    table.set_changed(hash, row); // passed over from now on
+  }
+
+  /// Some rows of one group are about to leave the cache.
+  void keep_all(const table_type& table, key_group group, std::span<const row_at<Key>> rows) {
+    part& of = part_of(table, group);
     if (!of.is_waiting)
       return;
-    const std::uint32_t version = table.version_of(row);
-    if (version > until_)
-      return;
-    if (!created && (!of.since || version > *of.since)) {
-      const row_at<Key> one{&key, row};
-      write_removals(table, of);
-      append(of, table, {&one, 1});
-      ++kept_;
+    std::vector<row_at<Key>> kept;
+    for (const row_at<Key>& one : rows) {
+      const std::uint32_t version = table.version_of(one.row);
+      if (version == 0 || version > until_)
+        continue;
+      count(table, of, one.row);
+      if (of.has(version) && !is_behind(table, of, one.row))
+        kept.push_back(one);
     }
-    table.set_changed(hash, row);
+    append(of, table, kept);
   }
 
   /// Writes what is left of a group before it changes as a whole.
   void write(const table_type& table, key_group group) {
     part& of = part_of(table, group);
-    if (!of.is_waiting)
-      return;
-    std::vector<row_at<Key>> left = removals(table, of);
-    table.for_each_until(group, of.since, until_,
-                         [&](const Key& key, std::byte* row) { left.push_back({&key, row}); });
-    if (!left.empty())
-      append(of, table, left);
-    of.is_waiting = false;
-    --waiting_;
+    while (of.is_waiting)
+      write_some(table, of, std::max<std::size_t>(table.slots(group), 1));
   }
 
-  /// Writes about as much as a batch takes, but a key group at least.
+  /// Writes about as much as a batch takes.
   void write_some(const table_type& table) {
-    // A row that has to be kept costs several that are written in their order: the more of them, the faster.
+    // A row that has to be kept costs several that are written in their order, and one that is new needs slots that
+    // are looked at: the more of them, the faster.
     std::size_t budget = slots_per_slice + slots_per_kept_row * std::exchange(kept_, 0);
-    for (; is_active() && budget != 0; ++next_) {
-      const key_group group{table.range().first + next_};
-      if (!groups_[next_].is_waiting)
-        continue;
-      const std::size_t slots = table.slots(group);
-      write(table, group);
-      budget -= std::min(budget, slots);
+    while (is_active() && budget != 0) {
+      if (groups_[next_].is_waiting)
+        budget -= std::min(budget, write_some(table, groups_[next_], budget));
+      else
+        ++next_;
     }
   }
 
-  /// Gives each group that has been written to use(key_group_snapshot), once none is left.
+  /// Gives each group to use(key_group_snapshot), in their order, once all are written.
   template <class Use>
   void take(Use&& use) {
-    for (part& one : std::exchange(groups_, {}))
-      if (one.made.entries != 0) {
-        one.made.data = std::move(one.out).take();
-        use(std::move(one.made));
-      }
+    for (part& one : std::exchange(groups_, {})) {
+      one.made.data = std::move(one.out).take();
+      use(std::move(one.made));
+    }
   }
 
  private:
@@ -113,38 +142,81 @@ class snapshot_slices {
     key_group_snapshot made;
     byte_writer out; // its data
     std::optional<std::uint32_t> since;
+    std::size_t next = 0;      // slot: what is in those before it has been written
+    std::uint64_t layout = 0;  // that it is one of
+    std::size_t larger = 1;    // how many times as large its slices are
     bool is_waiting = false;
+    bool has_begun = false;    // its slots
     bool has_removals = false; // in `out`
+
+    bool has(std::uint32_t version) const { return !since || version > *since; }
   };
 
   part& part_of(const table_type& table, key_group group) { return groups_[group.value - table.range().first]; }
 
+  static bool is_behind(const table_type& table, const part& of, const std::byte* row) {
+    return of.has_begun && of.layout == table.layout(of.made.group) &&
+           table.slot_number(of.made.group, row) < of.next;
+  }
+
+  /// Before the slots of a group are begun, and all that are left in the cache are counted: one that changes or leaves.
+  void count(const table_type& table, part& of, const std::byte* row) {
+    if (!is_cache_ || of.has_begun)
+      return;
+    of.made.entries += !table.rows().is_empty(row);
+    of.made.entries -= table.is_on_disk(row);
+  }
+
+  /// Returns how many slots it has looked at.
+  std::size_t write_some(const table_type& table, part& of, std::size_t most) {
+    const key_group group = of.made.group;
+    if (!of.has_begun) {
+      if (is_cache_)
+        table.for_each_until(group, 0, until_, 0, table.slots(group),
+                             [&](const Key&, std::byte* row) { count(table, of, row); });
+      of.has_begun = true;
+      of.layout = table.layout(group);
+    } else if (std::exchange(of.layout, table.layout(group)) != table.layout(group)) {
+      of.next = 0;
+      of.larger *= 2; // so that it comes to an end
+    }
+    std::vector<row_at<Key>> rows = removals(table, of);
+    const std::size_t end = table.for_each_until(group, of.since, until_, of.next, most * of.larger,
+                                                 [&](const Key& key, std::byte* row) { rows.push_back({&key, row}); });
+    append(of, table, rows);
+    if (end >= table.slots(group)) {
+      of.is_waiting = false;
+      --waiting_;
+    }
+    return end - std::exchange(of.next, end) + 1;
+  }
+
   /// Keys that were removed come before all rows: some of them are there again.
   std::vector<row_at<Key>> removals(const table_type& table, part& of) {
     std::vector<row_at<Key>> removed;
-    if (of.since && !std::exchange(of.has_removals, true))
+    if (of.made.is_delta && !std::exchange(of.has_removals, true))
       table.for_each_removed(of.made.group, *of.since, until_,
                              [&](const Key& key) { removed.push_back({&key, nullptr}); });
     return removed;
   }
 
-  void write_removals(const table_type& table, part& of) {
-    if (const std::vector<row_at<Key>> removed = removals(table, of); !removed.empty())
-      append(of, table, removed);
-  }
-
   void append(part& to, const table_type& table, std::span<const row_at<Key>> rows) {
-    if (to.out.size() == 0)
-      to.out.reserve(rows.size() * (sizeof(Key) + table.rows().size()) + 64);
+    if (rows.empty())
+      return;
+    if (to.out.size() == 0) {
+      const std::size_t expected = to.made.is_delta ? rows.size() : std::max(rows.size(), table.size(to.made.group));
+      to.out.reserve(expected * (sizeof(Key) + table.rows().size()) + 64);
+    }
     write_rows(to.out, table.rows(), rows,
-               {.is_delta = to.made.is_delta, .since = to.since.value_or(0), .now = now_});
+               {.is_delta = to.made.is_delta, .since = to.since.value_or(0), .now = now_, .on_disk = is_cache_});
   }
 
   std::vector<part> groups_; // of the table, in their order
   std::size_t waiting_ = 0;
-  std::size_t kept_ = 0; // rows since the last slice
+  std::size_t kept_ = 0; // rows that were looked for since the last slice, and may have been written
   std::uint32_t next_ = 0;  // group, counted from the first of the table
   std::uint32_t until_ = 0; // the last version that the snapshot has seen
+  bool is_cache_ = false;
   std::int64_t now_ = 0;
 };
 

@@ -15,14 +15,16 @@ struct count_and_sum {
 
 using count_rows = weir::static_rows<count_and_sum>;
 
-/// State in memory, of a job with one instance.
+/// The state of a job with one instance, in memory unless told otherwise.
 class counted_state : public weir::keyed_state<std::uint64_t, count_rows> {
  public:
-  counted_state() : keyed_state(all_groups(), count_rows("aggregate")) {}
+  explicit counted_state(const weir::state_config& config = {})
+      : keyed_state(all_groups(config), count_rows("aggregate")) {}
 
  private:
-  static weir::keyed_state_setup all_groups() {
+  static weir::keyed_state_setup all_groups(const weir::state_config& config) {
     weir::keyed_state_setup setup;
+    setup.config = config;
     setup.groups = 128;
     setup.range = {0, setup.groups};
     return setup;

@@ -1,5 +1,5 @@
-// What a task stands still for at a barrier: its keyed state copied into blobs, all of it or what has changed; and
-// copying as many bytes.
+// What a snapshot costs a task: its keyed state copied into blobs, all of it or what has changed; and copying as many
+// bytes.
 
 #include <cstdint>
 #include <cstring>

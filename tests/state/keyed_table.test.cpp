@@ -126,3 +126,34 @@ TEST_CASE("declaring two states of one name is refused") {
   registry.value<int>("n");
   CHECK_THROWS_AS(registry.value<long>("n"), std::invalid_argument);
 }
+
+TEST_CASE("a walk over a group in parts sees every row that stays, whatever is removed and added between the parts") {
+  for (std::uint32_t seed = 1; seed <= 50; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    keyed_table<std::uint64_t, static_rows<std::uint64_t>> table({0, 1}, 1);
+    std::unordered_map<std::uint64_t, bool> seen;
+    for (std::uint64_t key = 0; key < 4000; ++key) {
+      table.set_changed(hash_of(key), table.find_or_create(hash_of(key), key).row);
+      seen[key] = false;
+    }
+    const std::uint32_t until = table.version();
+    const std::uint64_t layout = table.layout(key_group{0});
+    table.next_version();
+    std::uint64_t added = 4000;
+    for (std::size_t at = 0; at < table.slots(key_group{0});) {
+      at = table.for_each_until(key_group{0}, 0, until, at, random() % 64 + 1,
+                                [&](std::uint64_t key, std::byte*) { seen[key] = true; });
+      for (int n = 0; n < 8; ++n) {
+        const std::uint64_t key = random() % 4000;
+        if (table.erase(hash_of(key), key))
+          seen[key] = true;
+        ++added;
+        table.set_changed(hash_of(added), table.find_or_create(hash_of(added), added).row);
+      }
+    }
+    REQUIRE(table.layout(key_group{0}) == layout);
+    for (const auto& [key, was_seen] : seen)
+      REQUIRE(was_seen);
+  }
+}

@@ -83,7 +83,7 @@ TEST_CASE("changing an entry of a map of 100,000 on disk reads and writes that o
   detail::map_contents<std::uint64_t, std::uint64_t> map;
   for (std::uint64_t i = 0; i < many; ++i)
     map.entries[map.insert(hash_of(i), i, false, first_time)].value = i;
-  map.store(0, false, 0, disk);
+  map.store(0, false, disk);
   detail::map_contents<std::uint64_t, std::uint64_t> again;
   again.count = many;
   again.complete = false;
@@ -96,7 +96,7 @@ TEST_CASE("changing an entry of a map of 100,000 on disk reads and writes that o
   const std::uint64_t added = many;
   CHECK(again.find(hash_of(added), added, 0, false, &disk) == again.none);
   again.insert(hash_of(added), added, false, later);
-  again.store(0, false, first_time.version, disk);
+  again.store(0, false, disk);
   CHECK(disk.reads == 2);
   CHECK(disk.writes == 2);
   CHECK(disk.scans == 0);
@@ -136,7 +136,7 @@ TEST_CASE("cleaning a list of 100,000 on disk looks at what has expired, and a m
   same_list.store(0, true, disk);
   CHECK(disk.writes == 4);
 
-  as_on_disk(map, [&](auto& from) { from.store(0, true, 0, disk); });
+  as_on_disk(map, [&](auto& from) { from.store(0, true, disk); });
   detail::map_contents<std::uint64_t, std::uint64_t> same_map;
   same_map.count = many;
   same_map.complete = false;
@@ -144,7 +144,7 @@ TEST_CASE("cleaning a list of 100,000 on disk looks at what has expired, and a m
   CHECK(same_map.expire(life, now));
   CHECK(same_map.entries.size() == 3);
   CHECK(same_map.count == many - 3);
-  same_map.store(0, true, first_time.version, disk);
+  same_map.store(0, true, disk);
   CHECK(disk.writes == 3);
 }
 
