@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -57,7 +58,13 @@ class faulty_sink : public memory_sink<std::uint64_t> {
 
 topology faulty_job(const std::shared_ptr<output>& results, const std::shared_ptr<faults>& plan) {
   topology job{"faulty"};
-  job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
+  job.source("numbers", generate(
+                            [](std::uint64_t i) {
+                              if (i % 64 == 0)
+                                std::this_thread::sleep_for(20us); // so that many checkpoints are taken
+                              return i;
+                            },
+                            records))
       .sink("results", faulty_sink{results, plan});
   return job;
 }
@@ -164,6 +171,7 @@ TEST_CASE("transactions that no complete checkpoint owns are aborted") {
   REQUIRE(started);
   (*started)->kill_task("results", 0); // whatever it is about to do
   CHECK((*started)->wait().what == job_report::outcome::failed);
+  started->reset();
   const job_report report = run(faulty_job(results, plan), config);
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
   check_complete(*results);
