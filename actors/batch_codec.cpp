@@ -1,8 +1,12 @@
 #include <weir/actors/batch_codec.hpp>
 
-#include <limits>
-
 namespace weir::detail {
+
+namespace {
+
+constexpr std::uint32_t largest_batch = 1u << 20; // records; those that tasks make are far smaller
+
+} // namespace
 
 void write_columns(byte_writer& out, batch_base& records) {
   const event_time* const times = records.times();
@@ -23,7 +27,7 @@ batch_columns read_columns_head(byte_reader& in) {
   const batch_columns head{size, (columns & times_follow) != 0, (columns & hashes_follow) != 0};
   // The memory for a batch is taken before its records are read.
   const std::size_t least = std::size_t{size} * (8 * head.has_times + 8 * head.has_hashes);
-  if (size > in.remaining() || least > in.remaining())
+  if (size > largest_batch || least > in.remaining())
     throw malformed_bytes("a batch of " + std::to_string(size) + " records with only " +
                           std::to_string(in.remaining()) + " bytes left");
   return head;

@@ -40,7 +40,7 @@ channel_item read_item(byte_reader& in, const batch_codec& codec) {
   case recorded_kind::idle: return marker::idle();
   case recorded_kind::partition: {
     const auto what = in.read_raw<std::uint8_t>();
-    if (what > static_cast<std::uint8_t>(partition_change::kind::ended))
+    if (what > static_cast<std::uint8_t>(partition_change::kind::replayed))
       throw malformed_bytes("a change of a partition of kind " + std::to_string(what));
     return marker::of_partition({static_cast<partition_change::kind>(what), in.read_raw<std::uint64_t>()});
   }
@@ -58,7 +58,7 @@ bool is_recorded(const channel_item& item) {
 
 channel_recording::channel_recording(std::vector<const batch_codec*> codecs) {
   for (const batch_codec* codec : codecs)
-    parts_.push_back({codec, false, 0, {}, {}});
+    parts_.push_back({codec, false, 0, {}, {}, {}});
 }
 
 void channel_recording::open(std::uint32_t channel) {
@@ -82,6 +82,8 @@ void channel_recording::write_first(part& of) {
   const channel_item item = std::move(of.unwritten.front());
   of.unwritten.pop_front();
   --unwritten_;
+  for (const marker& what : std::exchange(of.before, {}))
+    write_marker(of.out, what);
   if (const auto* records = std::get_if<batch_ptr>(&item)) {
     of.out.write_raw(recorded_kind::batch);
     of.codec->write(of.out, **records);

@@ -36,6 +36,9 @@ class channel_recording {
   void close(std::uint32_t channel);
   bool is_open(std::uint32_t channel) const { return parts_[channel].is_open; }
 
+  /// What has to be known before the first item; it is recorded if there is one.
+  void begin_with(std::uint32_t channel, const marker& what) { parts_[channel].before.push_back(what); }
+
   void add(std::uint32_t channel, const channel_item& item);
 
   /// The next batch of the channel is about to be processed.
@@ -59,6 +62,7 @@ class channel_recording {
     bool is_open = false;
     std::uint64_t records = 0;
     byte_writer out;
+    std::vector<marker> before;
     std::deque<channel_item> unwritten;
   };
 

@@ -6,8 +6,9 @@
 
 namespace weir {
 
-input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t full_loop)
-    : mode_(mode), channels_(channels.size()), full_loop_(full_loop),
+input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t loop,
+                       std::uint32_t full_loop)
+    : mode_(mode), channels_(channels.size()), loop_(loop), full_loop_(full_loop),
       live_(static_cast<std::uint32_t>(channels.size())), entries_(live_) {
   for (std::uint32_t i = 0; i < channels.size(); ++i) {
     codecs_.push_back(channels[i].codec);
@@ -54,21 +55,21 @@ void input_gate::enqueue(std::uint32_t channel, channel_item what) {
     for (auto& [probe, sent] : probes_)
       sent.was_quiet = false;
   }
-  if (is_barrier && (found->order.overtakes || found->order.checkpoint == told_to_overtake_))
+  if (is_barrier && (found->order.overtakes || told_to_overtake_.contains(found->order.checkpoint)))
     begin_overtaking(found->order);
   channels_[channel].queue.push_back(std::move(what));
   make_ready(channel);
 }
 
 void input_gate::begin_overtaking(const snapshot_order& order) {
-  if (can_overtake_ && !is_over(order.checkpoint) && (!overtaking_ || overtaking_->checkpoint < order.checkpoint))
-    overtaking_ = order;
+  if (can_overtake_ && !is_over(order.checkpoint))
+    overtaking_.emplace(order.checkpoint, order);
 }
 
 void input_gate::overtake(checkpoint_id checkpoint) {
   if (is_over(checkpoint))
     return;
-  told_to_overtake_ = checkpoint;
+  told_to_overtake_.insert(checkpoint);
   for (const channel_state& channel : channels_) {
     if (channel.held_for == checkpoint)
       begin_overtaking(alignments_.at(checkpoint).order);
@@ -80,7 +81,7 @@ void input_gate::overtake(checkpoint_id checkpoint) {
 }
 
 snapshot_order input_gate::take_overtaking() {
-  snapshot_order order = *std::exchange(overtaking_, std::nullopt);
+  snapshot_order order = overtaking_.begin()->second;
   order.overtakes = true;
   const auto found = alignments_.find(order.checkpoint);
   start_recording(order.checkpoint, found == alignments_.end() ? std::vector<bool>(channels_.size())
@@ -89,13 +90,19 @@ snapshot_order input_gate::take_overtaking() {
   return order;
 }
 
-/// Of all channels on which the barrier has not arrived; of those of feedback in any case.
+/// Of all channels on which the barrier has not arrived.
 void input_gate::start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived) {
   channel_recording& recording = recordings_.try_emplace(checkpoint, codecs_).first->second;
   for (std::uint32_t i = 0; i < channels_.size(); ++i) {
-    if (channels_[i].ended || (arrived[i] && !channels_[i].is_feedback))
+    if (channels_[i].ended || arrived[i])
       continue;
     recording.open(i);
+    for (const std::uint64_t partition : channels_[i].partitions)
+      recording.begin_with(i, marker::of_partition({partition_change::kind::opened, partition}));
+    if (channels_[i].is_of_others)
+      recording.begin_with(i, marker::of_partition({partition_change::kind::replayed, 0}));
+    else if (channels_[i].partition)
+      recording.begin_with(i, marker::of_partition({partition_change::kind::current, *channels_[i].partition}));
     for (const channel_item& item : channels_[i].queue) {
       const auto* const what = std::get_if<marker>(&item);
       if (what && (what->what == marker::kind::end_of_input ||
@@ -157,7 +164,7 @@ std::optional<gate_event> input_gate::next() {
 /// The channel whose turn it is. When a loop is full, nothing new is let in.
 std::uint32_t input_gate::take_turn() {
   auto at = ready_.begin();
-  if (going_round_ >= full_loop_)
+  if (going_round_ >= full_loop_ && alignments_.empty())
     at = std::find_if(at, ready_.end(), [this](std::uint32_t channel) { return channels_[channel].is_feedback; });
   if (at == ready_.end())
     at = ready_.begin();
@@ -168,14 +175,21 @@ std::uint32_t input_gate::take_turn() {
 
 void input_gate::handle(std::uint32_t channel, const marker& what) {
   switch (what.what) {
-  case marker::kind::watermark:
+  case marker::kind::watermark: {
+    const bool is_again = what.time == last_watermark && watermark_ == last_watermark;
     channels_[channel].watermark = std::max(channels_[channel].watermark, what.time);
     channels_[channel].is_idle = false;
-    update_watermark();
+    if (is_again && last_watermark_passes_)
+      decided_.push_back(watermark_advanced{last_watermark}); // of a loop, for what has gone round since
+    else
+      update_watermark();
     break;
+  }
   case marker::kind::partition:
-    if (channels_.size() == 1) // otherwise records of several instances are mixed
+    if (channels_.size() == 1) { // otherwise records of several instances are mixed
+      note_partition(channels_[channel], what.partition);
       decided_.push_back(partition_changed{what.partition});
+    }
     break;
   case marker::kind::idle:
     channels_[channel].is_idle = true;
@@ -222,7 +236,7 @@ input_gate::alignment& input_gate::alignment_of(const snapshot_order& order) {
   if (inserted) {
     found->second.order = order;
     for (const channel_state& state : channels_)
-      found->second.arrived.push_back(state.is_feedback || state.ended);
+      found->second.arrived.push_back(state.ended);
     found->second.remaining = entries_;
   }
   return found->second;
@@ -243,7 +257,8 @@ void input_gate::barrier_arrived(std::uint32_t channel, const snapshot_order& or
   if (pending.arrived[channel])
     return;
   pending.arrived[channel] = true;
-  --pending.remaining;
+  if (!channels_[channel].is_feedback)
+    --pending.remaining;
   if (mode_ != checkpoint_mode::at_least_once)
     channels_[channel].held_for = checkpoint;
   complete_if_ready(checkpoint);
@@ -259,10 +274,9 @@ void input_gate::channel_ended(std::uint32_t channel) {
     --entries_;
   std::vector<checkpoint_id> pending;
   for (auto& [id, waiting] : alignments_) {
-    if (!waiting.arrived[channel]) {
-      waiting.arrived[channel] = true;
+    if (!waiting.arrived[channel] && !state.is_feedback)
       --waiting.remaining;
-    }
+    waiting.arrived[channel] = true;
     pending.push_back(id);
   }
   for (const checkpoint_id id : pending)
@@ -280,9 +294,9 @@ void input_gate::complete_if_ready(checkpoint_id checkpoint) {
   if (found == alignments_.end() || found->second.remaining != 0)
     return;
   snapshot_order order = found->second.order;
-  order.overtakes |= checkpoint == told_to_overtake_; // those that follow need not align
+  order.overtakes |= told_to_overtake_.contains(checkpoint); // those that follow need not align
   if (has_feedback_)
-    start_recording(checkpoint, std::vector<bool>(channels_.size(), true));
+    start_recording(checkpoint, found->second.arrived);
   forget_older(checkpoint);
   decided_.push_back(barrier_complete{order});
 }
@@ -292,27 +306,26 @@ void input_gate::forget_older(checkpoint_id complete) {
   last_complete_ = complete;
   alignments_.erase(alignments_.begin(), alignments_.upper_bound(complete));
   aborted_.erase(aborted_.begin(), aborted_.upper_bound(complete));
-  if (overtaking_ && overtaking_->checkpoint <= complete)
-    overtaking_.reset();
+  overtaking_.erase(overtaking_.begin(), overtaking_.upper_bound(complete));
+  told_to_overtake_.erase(told_to_overtake_.begin(), told_to_overtake_.upper_bound(complete));
   release_channels(checkpoint_id{1}, complete);
 }
 
 void input_gate::probe_sent(const loop_probe& probe) {
   probe_alignment& sent = probes_[probe];
   sent.arrived.resize(channels_.size());
-  sent.is_own = true;
+  sent.is_sent = true;
   sent.was_quiet = going_round_ == 0;
+  complete_probes();
 }
 
 void input_gate::probe_arrived(std::uint32_t channel, const loop_probe& probe) {
-  auto found = probes_.find(probe);
-  if (found == probes_.end()) {
-    if (has_feedback_)
-      return; // of a loop that this task does not begin, before which that is closed
-    found = probes_.try_emplace(probe).first;
-    found->second.arrived.resize(channels_.size());
-  }
-  found->second.arrived[channel] = true;
+  if (has_feedback_ && (probe.loop != loop_ || !channels_[channel].is_feedback))
+    return; // of a loop before this one
+  std::erase_if(probes_, [&](const auto& one) { return one.first.loop == probe.loop && one.first < probe; });
+  probe_alignment& waiting = probes_[probe];
+  waiting.arrived.resize(channels_.size());
+  waiting.arrived[channel] = true;
   complete_probes();
 }
 
@@ -320,17 +333,38 @@ void input_gate::probe_arrived(std::uint32_t channel, const loop_probe& probe) {
 void input_gate::complete_probes() {
   std::erase_if(probes_, [this](const auto& one) {
     const auto& [probe, waiting] = one;
+    if (has_feedback_ && !waiting.is_sent)
+      return false;
     for (std::uint32_t i = 0; i < channels_.size(); ++i)
-      if (!channels_[i].ended && !waiting.arrived[i] && (!waiting.is_own || channels_[i].is_feedback))
+      if (!channels_[i].ended && !waiting.arrived[i] && (!has_feedback_ || channels_[i].is_feedback))
         return false;
-    decided_.push_back(probe_complete{probe, waiting.is_own, waiting.was_quiet});
+    decided_.push_back(probe_complete{probe, has_feedback_, waiting.was_quiet});
     return true;
   });
 }
 
+void input_gate::note_partition(channel_state& channel, const partition_change& change) {
+  switch (change.what) {
+  case partition_change::kind::opened: channel.partitions.insert(change.partition); break;
+  case partition_change::kind::current:
+    channel.partitions.insert(change.partition);
+    channel.partition = change.partition;
+    channel.is_of_others = false;
+    break;
+  case partition_change::kind::replayed: channel.is_of_others = true; break;
+  case partition_change::kind::ended:
+    channel.partitions.erase(change.partition);
+    if (channel.partition == change.partition)
+      channel.partition.reset();
+    break;
+  }
+}
+
 void input_gate::let_last_watermark_pass() {
-  last_watermark_passes_ = true;
-  update_watermark();
+  if (std::exchange(last_watermark_passes_, true))
+    decided_.push_back(watermark_advanced{last_watermark});
+  else
+    update_watermark();
 }
 
 void input_gate::close_loop() {
@@ -344,8 +378,8 @@ void input_gate::abort(checkpoint_id checkpoint) {
   if (is_over(checkpoint))
     return;
   aborted_.insert(checkpoint);
-  if (overtaking_ && overtaking_->checkpoint == checkpoint)
-    overtaking_.reset();
+  overtaking_.erase(checkpoint);
+  told_to_overtake_.erase(checkpoint);
   if (alignments_.erase(checkpoint) != 0)
     release_channels(checkpoint, checkpoint);
 }

@@ -42,7 +42,7 @@ struct barrier_complete {
   snapshot_order order;
 };
 
-/// Every channel but those of feedback has ended, and so has nothing else come in since.
+/// Every channel but those of feedback has ended.
 struct entry_ended {};
 
 /// A probe of the task's own loop is to be sent.
@@ -81,21 +81,25 @@ struct gate_channel {
 /// says so. What was queued before the barriers, and what comes on the other channels before theirs, is recorded. Where
 /// some channel cannot be recorded, such barriers are aligned as others are.
 ///
-/// Channels of feedback, which come back from what the task itself sends, wait for nobody and nobody waits for them: a
-/// snapshot is taken when the barrier has come on the others, and what comes back before the barrier has gone round is
-/// recorded. As long as there is much of it, nothing new is let in: memory is bounded by what one batch becomes. They do not
+/// For the barrier on channels of feedback, which come back from what the task itself sends, nobody waits: a
+/// snapshot is taken when it has come on the others, and what comes back before the barrier has gone round is
+/// recorded. Where another task of the same operator was faster, its barrier comes back first, and the channel is held. As
+/// long as there is much of it, nothing new is let in, unless a barrier is to come with it. Such channels do not
 /// count for the watermark, but for the last one, which comes when the loop is told that nothing goes round any more.
 ///
 /// The watermark is the smallest of the channels that have not ended and are not idle; it never goes back. The last
 /// one comes when all have sent it or ended.
 ///
-/// Plain data: no clock, no actor. What it queues is bounded by the senders' credits.
+/// Plain data: no clock, no actor. What it queues is bounded by the senders' credits, but for what is replayed, sent on
+/// credit, or fed back.
 ///
 /// Thread safety: task thread only.
 class input_gate {
  public:
-  /// `full_loop`: batches that wait on channels of feedback when nothing new is let in.
-  input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t full_loop = 16);
+  /// `loop`: the one that begins with this task, where there are channels of feedback; `full_loop`: batches that wait on
+  /// them when nothing new is let in.
+  input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t loop = 0,
+             std::uint32_t full_loop = 16);
 
   /// What a checkpoint has recorded of a channel comes again. Before the first push.
   void replay(std::uint32_t channel, std::deque<channel_item> items);
@@ -115,7 +119,7 @@ class input_gate {
   void overtake(checkpoint_id checkpoint);
 
   /// Whether there is a snapshot to take before anything else, whatever else next() has to offer.
-  bool is_overtaking() const noexcept { return overtaking_.has_value() && decided_.empty(); }
+  bool is_overtaking() const noexcept { return !overtaking_.empty() && decided_.empty(); }
 
   /// The snapshot that is_overtaking() says is to be taken. Recording begins.
   snapshot_order take_overtaking();
@@ -128,11 +132,12 @@ class input_gate {
   /// The coordinator has given up `checkpoint`: nobody waits for its barriers any more.
   void abort(checkpoint_id checkpoint);
 
-  /// A probe of the task's own loop is to be sent, behind what has been decided before; and has been sent.
+  /// A probe of the task's own loop is to be sent, behind what has been decided before; and is sent now. It may have come
+  /// back already on some channels, from other tasks that the loop begins with.
   void send_probe(const loop_probe& probe) { decided_.push_back(probe_due{probe}); }
   void probe_sent(const loop_probe& probe);
 
-  /// Nothing goes round that has an event time: the last watermark may come.
+  /// Nothing goes round: the last watermark comes, once more if it has come before.
   void let_last_watermark_pass();
 
   /// Nothing goes round: channels of feedback have ended.
@@ -155,14 +160,17 @@ class input_gate {
     bool is_feedback = false;
     bool is_idle = false;
     bool is_queued = false;     // in ready_
+    std::set<std::uint64_t> partitions; // that are open, of an only channel
+    std::optional<std::uint64_t> partition; // what follows is of it
+    bool is_of_others = false;              // what follows is replayed, of partitions that are read elsewhere now
     checkpoint_id held_for{};   // held back until this checkpoint is over; 0: not held
   };
 
   /// A probe that has come on some channels.
   struct probe_alignment {
     std::vector<bool> arrived;
-    bool is_own = false;
-    bool was_quiet = true; // as far as is known
+    bool is_sent = false;  // of the task's own loop
+    bool was_quiet = true; // since then, as far as is known
   };
 
   struct alignment {
@@ -177,6 +185,7 @@ class input_gate {
   void complete_probes();
   void begin_overtaking(const snapshot_order& order);
   void start_recording(checkpoint_id checkpoint, const std::vector<bool>& arrived);
+  void note_partition(channel_state& channel, const partition_change& change);
   void forget_older(checkpoint_id complete);
   void handle(std::uint32_t channel, const marker& what);
   void barrier_arrived(std::uint32_t channel, const snapshot_order& order);
@@ -193,6 +202,7 @@ class input_gate {
   bool can_overtake_;                      // all of them can be recorded
   std::vector<channel_state> channels_;
   std::deque<std::uint32_t> ready_; // non-empty channels that are not held, in turn
+  std::uint32_t loop_;
   std::size_t full_loop_;
   std::size_t going_round_ = 0; // batches on channels of feedback
   bool has_feedback_ = false;
@@ -202,8 +212,8 @@ class input_gate {
   std::map<checkpoint_id, alignment> alignments_;
   std::set<checkpoint_id> aborted_;
   checkpoint_id last_complete_{};
-  std::optional<snapshot_order> overtaking_; // to be taken
-  checkpoint_id told_to_overtake_{};
+  std::map<checkpoint_id, snapshot_order> overtaking_; // to be taken, in their order
+  std::set<checkpoint_id> told_to_overtake_;
   std::map<checkpoint_id, channel_recording> recordings_;
   event_time watermark_ = no_watermark;
   bool is_idle_ = false; // that has been decided, and no watermark since

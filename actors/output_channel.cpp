@@ -43,7 +43,7 @@ bool output_channel::holds_barrier(checkpoint_id checkpoint) const {
 
 void output_channel::credit_returned(batch_ptr emptied) {
   ++free_;
-  if (emptied)
+  if (emptied && spare_.size() < most_spare)
     spare_.push_back(std::move(emptied));
   send_waiting();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -61,6 +62,9 @@ class output_channel {
   std::uint32_t index() const noexcept { return index_; }
 
  private:
+  /// Batches that are kept to be filled again; where there are more credits, the others are made anew.
+  static constexpr std::size_t most_spare = 64;
+
   void hand_over(batch_ptr records);
   void send_waiting();
 

@@ -13,6 +13,8 @@ struct partition_change {
     opened,  ///< there is such a partition: event time is not further than in it
     current, ///< what follows is of this one; opens it
     ended,   ///< nothing of it follows
+    replayed, ///< what follows was under way of partitions that are read elsewhere now: how far they are is not
+              ///< known before something of one here follows
   };
   kind what = kind::current;
   std::uint64_t partition = 0; ///< a number that the source knows it by

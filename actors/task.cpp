@@ -36,7 +36,7 @@ std::vector<gate_channel> gate_channels(const std::vector<task_input>& inputs) {
 task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode mode,
            std::uint32_t key_groups, task_environment& environment)
     : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
-      gate_(gate_channels(blueprint_.inputs), mode, config.credits) {
+      gate_(gate_channels(blueprint_.inputs), mode, blueprint_.loop, config.credits) {
   std::vector<std::vector<output_port*>> outputs;
   for (const chained_operator& one : blueprint_.operators) {
     operators_.push_back(one.make());
@@ -168,7 +168,7 @@ void task::schedule(duration delay) {
 void task::work() {
   if (!snapshots_.empty())
     write_snapshots();
-  if (gate_.is_overtaking() && !advancing_ && !is_waking_ && (phase_ == phase::running || phase_ == phase::ended))
+  while (can_overtake())
     snapshot_and_forward(gate_.take_overtaking());
   do_work();
   if (!snapshots_.empty() && has_unwritten())
@@ -205,7 +205,12 @@ void task::do_work() {
 
 /// Whether there is something to do that the task has no message for yet, besides a source's turn.
 bool task::has_work() const {
-  return (advancing_ || is_waking_ || gate_.has_ready()) && can_send();
+  return ((advancing_ || is_waking_ || gate_.has_ready()) && can_send()) || can_overtake();
+}
+
+/// Whether there is a snapshot to take, blocked or not.
+bool task::can_overtake() const {
+  return gate_.is_overtaking() && !advancing_ && (phase_ == phase::running || phase_ == phase::ended);
 }
 
 void task::wake() {
@@ -269,7 +274,8 @@ void task::end_source() {
 void task::handle(batch_ready& event) {
   if (phase_ == phase::ended) { // what the operators of a loop have sent at the end of their input
     operators_.front()->drop_records(event.records->size());
-    environment_.return_credit(event.channel, std::move(event.records));
+    if (!event.is_replayed)
+      environment_.return_credit(event.channel, std::move(event.records));
     return;
   }
   inputs_[event.channel]->receive_any(*event.records);

@@ -187,6 +187,7 @@ class task {
   void drain();
   void flush_chain();
   bool has_work() const;
+  bool can_overtake() const;
   void settle_outputs(bool is_busy);
   void count_blocked();
   void schedule(duration delay);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weir/actors/operators/source.hpp>
+#include <weir/base/log.hpp>
 #include <weir/runtime/replay.hpp>
 #include <weir/snapshot/redistribution.hpp>
 
@@ -42,16 +43,22 @@ std::uint32_t keyed_instances(const topology_graph& graph, const job_plan& plan)
 void check_channel(const topology_graph& graph, const std::string& receiver, const channel_snapshot& channel,
                    bool may_drop, std::set<std::string>& problems) {
   const std::string what = "it holds records that were under way from '" + channel.sender + "' to '" + receiver + "'";
-  const std::string advice = ": start from a savepoint, which holds none, or set checkpoint.allow-dropped-state";
+  const std::string advice = ": before the topology is changed take a checkpoint that holds none (checkpoint.mode "
+                             "exactly-once), or set checkpoint.allow-dropped-state";
   const graph_edge* const edge = edge_of(graph, receiver, channel);
   if (!edge) {
     if (!may_drop)
       problems.insert(what + ", which are not connected like that now" + advice);
+    else
+      log_warning("records that were under way are dropped, as checkpoint.allow-dropped-state says",
+                  {{"from", channel.sender}, {"to", receiver}, {"records", channel.records}});
     return;
   }
+  if (edge->how == partitioning::broadcast)
+    problems.insert(what + ", which is a broadcast now" + advice);
   const std::string type = edge->codec ? edge->codec->type() : "of a type that cannot be stored";
   if (type != channel.type)
-    problems.insert(what + ", which were " + channel.type + " and are " + type + " now: start from a savepoint, which holds none");
+    problems.insert(what + ", which were " + channel.type + " and are " + type + " now" + advice);
 }
 
 operator_context context_of(const topology_graph& graph, const job_plan& plan, std::uint32_t node,

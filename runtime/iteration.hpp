@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include <weir/runtime/stream.hpp>
@@ -15,16 +16,15 @@ namespace weir {
 ///     messages.feed_back(labels.flat_map("tell the neighbours", ...));
 ///     labels.sink(...);
 ///
-/// What is fed back comes before what is new, and when much of it waits nothing new is let in, so that a loop in which
-/// every record makes a few others takes the memory of what one batch becomes. It cannot get stuck: whoever feeds back
-/// never waits.
+/// When much of what is fed back waits nothing new is let in, so that a loop in which every record makes a few others takes
+/// about the memory of what one batch becomes. It cannot get stuck: whoever feeds back never waits.
 ///
 /// When the input has ended and nothing goes round any more, the loop ends, and with it the input of all that reads from it.
 /// That is counted, not timed. Operators in the loop get the last watermark, and see what that makes go round; what they emit
 /// at the end of their own input, which comes after it, cannot go round and is dropped, counted, and logged.
 ///
 /// The watermark in the loop is that of what comes in. Records that are fed back keep their event times, and may come
-/// late for windows in the loop.
+/// late for windows in the loop and behind it.
 ///
 /// Snapshots: what goes round is part of every checkpoint, so a record counts once however often the job fails; that is
 ///            why it has to be storable.
@@ -36,7 +36,13 @@ class iteration : public stream<T> {
   iteration(std::shared_ptr<topology_graph> graph, std::uint32_t node) : stream<T>(std::move(graph), node, 0) {}
 
   /// Sends these records round again. May be called for several streams.
-  void feed_back(const stream<T>& again) const { again.feed_back_into(this->last_); }
+  void feed_back(const stream<T>& again) const {
+    if (again.graph() != this->graph_)
+      this->graph_->mistakes.push_back("iteration '" + this->graph_->operators[this->last_].name +
+                                       "': a stream of another topology is fed back");
+    else
+      again.feed_back_into(this->last_);
+  }
 };
 
 template <record T>

@@ -26,14 +26,12 @@ loop_termination::step loop_termination::probed(std::uint32_t head, std::uint32_
     return step::none;
   if (!is_quiet_)
     return begin_round(step::probe);
-  if (has_passed_)
-    return step::close;
-  has_passed_ = true;
-  return begin_round(step::pass_watermark);
+  return begun_with_ == step::pass_watermark ? step::close : begin_round(step::pass_watermark);
 }
 
 loop_termination::step loop_termination::begin_round(step how) {
   ++round_;
+  begun_with_ = how;
   is_quiet_ = true;
   std::fill(probed_.begin(), probed_.end(), false);
   return how;

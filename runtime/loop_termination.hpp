@@ -12,8 +12,8 @@ namespace weir {
 /// it back to where the loop begins. If nothing has come back to any of them by the time the probes have, nothing is left;
 /// otherwise there is another round. That is counted and not timed: a record that takes long is waited for.
 ///
-/// When nothing is left the last watermark may pass, which may make new records; and when those have gone round,
-/// too, the loop is closed.
+/// When nothing is left the last watermark may pass, which may make new records; when those have gone round, too, it
+/// passes again, for what they have left behind. Once it makes nothing the loop is closed.
 ///
 /// Plain data: facts in, steps out.
 class loop_termination {
@@ -39,7 +39,7 @@ class loop_termination {
   std::vector<bool> ended_;
   std::vector<bool> probed_; // in this round
   bool is_quiet_ = true;     // as far as is known of this round
-  bool has_passed_ = false;  // the last watermark
+  step begun_with_ = step::none; // this round
   std::uint32_t round_ = 0;  // 0: none has begun
 };
 

@@ -142,7 +142,7 @@ std::vector<std::vector<std::uint32_t>> edges_into(const topology_graph& graph) 
 /// Where barriers overtake records, those have to be stored.
 void check_codecs(const topology_graph& graph, const job_config& config, const job_plan& plan, mistakes& found) {
   const checkpoint_config& checkpoint = config.checkpoint;
-  if (checkpoint.directory.empty() ||
+  if (checkpoint.directory.empty() || checkpoint.mode == checkpoint_mode::at_least_once ||
       (checkpoint.mode != checkpoint_mode::unaligned && checkpoint.alignment_timeout == duration::zero()))
     return;
   for (const planned_edge& edge : plan.edges) {

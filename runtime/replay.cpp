@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
 #include <vector>
 
 #include <weir/actors/channel_recording.hpp>
@@ -11,28 +12,39 @@ namespace weir {
 
 namespace {
 
-/// The batches of several channels from one sender, each before the watermark that followed it. Channels may have
-/// lost their first watermarks, which were acted upon already, so that they are put together by value.
-class merged_batches {
+/// Puts together what was on several channels, for one: of one sender, batches before the watermark that followed them.
+/// Channels may have lost their first watermarks, which were acted upon already, so that it goes by their values. Of
+/// several senders each was somewhere else: then watermarks are left out, and new ones come.
+class merged_items {
  public:
+  explicit merged_items(bool keeps_watermarks) : keeps_watermarks_(keeps_watermarks) {}
+
   void add(std::deque<channel_item> items) {
     std::vector<batch_ptr> since;
     for (channel_item& item : items)
       if (auto* records = std::get_if<batch_ptr>(&item)) {
         since.push_back(std::move(*records));
       } else if (const marker& what = std::get<marker>(item); what.what == marker::kind::watermark) {
-        append(by_watermark_[what.time], since);
+        if (keeps_watermarks_)
+          append(by_watermark_[what.time], since);
+      } else if (what.what == marker::kind::partition) {
+        has_partitions_ = true;
       }
     append(last_, since);
   }
 
-  std::deque<channel_item> take() {
+  /// Everything is followed by `reached`, unless that is no watermark.
+  std::deque<channel_item> take(event_time reached) {
     std::deque<channel_item> all;
+    if (has_partitions_)
+      all.emplace_back(marker::of_partition({partition_change::kind::replayed, 0}));
     for (auto& [time, batches] : by_watermark_) {
       std::move(batches.begin(), batches.end(), std::back_inserter(all));
       all.emplace_back(marker::watermark(time));
     }
     std::move(last_.begin(), last_.end(), std::back_inserter(all));
+    if (reached != no_watermark)
+      all.emplace_back(marker::watermark(reached));
     return all;
   }
 
@@ -42,9 +54,18 @@ class merged_batches {
     from.clear();
   }
 
+  bool keeps_watermarks_;
+  bool has_partitions_ = false;
   std::map<event_time, std::vector<batch_ptr>> by_watermark_;
   std::vector<batch_ptr> last_; // no watermark has followed them yet
 };
+
+bool has_hashes(const std::deque<channel_item>& items) {
+  return std::all_of(items.begin(), items.end(), [](const channel_item& item) {
+    const auto* const records = std::get_if<batch_ptr>(&item);
+    return !records || (*records)->hashes();
+  });
+}
 
 /// Divides keyed items by the instance that owns each key: a batch goes to some, a watermark to all.
 std::vector<std::deque<channel_item>> divide(std::deque<channel_item> items, const batch_codec& codec,
@@ -58,8 +79,6 @@ std::vector<std::deque<channel_item>> divide(std::deque<channel_item> items, con
       continue;
     }
     const std::uint64_t* const hashes = (*records)->hashes();
-    if (!hashes)
-      throw malformed_bytes("records without key hashes");
     std::vector<std::uint32_t> to;
     for (std::uint32_t i = 0; i < (*records)->size(); ++i)
       to.push_back(instance_of(key_group_of(hashes[i], groups), instances, groups));
@@ -78,12 +97,41 @@ std::uint32_t parallelism_in(const checkpoint_contents& contents, const std::str
   return 0;
 }
 
+/// Whether something was under way on this edge, or one just like it.
+bool is_of(const topology_graph& graph, const graph_edge& edge, const std::string& receiver,
+           const channel_snapshot& channel) {
+  return graph.operators[edge.to].uid == receiver && edge.input == channel.input &&
+         graph.operators[edge.from].uid == channel.sender && edge.output == channel.output;
+}
+
+/// How many edges before this one are just like it, as of the union of a stream with itself.
+std::size_t twin_of(const topology_graph& graph, std::uint32_t edge) {
+  const graph_edge& one = graph.edges[edge];
+  return static_cast<std::size_t>(std::count_if(graph.edges.begin(), graph.edges.begin() + edge, [&](const auto& other) {
+    return other.from == one.from && other.output == one.output && other.to == one.to && other.input == one.input;
+  }));
+}
+
+/// The watermark that the first instances of a keyed operator have reached: the others will catch up with it.
+event_time reached_by(const checkpoint_contents& contents, const std::string& uid) {
+  event_time reached = no_watermark;
+  for (const operator_snapshot& snapshot : contents.operators)
+    if (snapshot.uid == uid && snapshot.watermark != last_watermark)
+      reached = std::max(reached, snapshot.watermark);
+  return reached;
+}
+
+bool has_channels(const checkpoint_contents& contents, const std::string& uid) {
+  return std::any_of(contents.operators.begin(), contents.operators.end(), [&](const operator_snapshot& snapshot) {
+    return snapshot.uid == uid && !snapshot.channels.empty();
+  });
+}
+
 } // namespace
 
 const graph_edge* edge_of(const topology_graph& graph, const std::string& receiver, const channel_snapshot& channel) {
   const auto found = std::find_if(graph.edges.begin(), graph.edges.end(), [&](const graph_edge& edge) {
-    return graph.operators[edge.to].uid == receiver && edge.input == channel.input &&
-           graph.operators[edge.from].uid == channel.sender && edge.output == channel.output;
+    return is_of(graph, edge, receiver, channel);
   });
   return found == graph.edges.end() ? nullptr : &*found;
 }
@@ -92,43 +140,63 @@ std::set<std::uint32_t> edges_to_replay(const topology_graph& graph, const check
   std::set<std::uint32_t> edges;
   for (const operator_snapshot& snapshot : contents.operators)
     for (const channel_snapshot& channel : snapshot.channels)
-      if (const graph_edge* edge = edge_of(graph, snapshot.uid, channel))
-        edges.insert(static_cast<std::uint32_t>(edge - graph.edges.data()));
+      for (std::uint32_t i = 0; i < graph.edges.size(); ++i)
+        if (is_of(graph, graph.edges[i], snapshot.uid, channel))
+          edges.insert(i);
   return edges;
 }
 
 edge_replays deal_out_replays(const topology_graph& graph, const job_plan& plan, const planned_edge& edge,
                               const checkpoint_contents& contents) {
   const graph_edge& declared = graph.edges[edge.edge];
-  const std::string& receiver = graph.operators[declared.to].uid;
+  const operator_node& receiver = graph.operators[declared.to];
   const std::uint32_t senders = plan.parallelism[declared.from];
   const std::uint32_t receivers = plan.parallelism[declared.to];
-  const bool same_parallelism =
-      parallelism_in(contents, graph.operators[declared.from].uid) == senders &&
-      parallelism_in(contents, receiver) == receivers;
+  const std::uint32_t old_senders = parallelism_in(contents, graph.operators[declared.from].uid);
+  const bool same_receivers = parallelism_in(contents, receiver.uid) == receivers;
+  const bool same_senders = old_senders == senders;
+  const std::size_t twin = twin_of(graph, edge.edge);
   edge_replays replays;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, merged_batches> merged;
-  for (const operator_snapshot& snapshot : contents.operators)
+  std::map<std::pair<std::uint32_t, std::uint32_t>, merged_items> merged;
+  const auto merge = [&](std::uint32_t from, std::uint32_t to, std::deque<channel_item> items) {
+    merged.try_emplace({from, to}, merged_items(same_senders)).first->second.add(std::move(items));
+  };
+  if (!same_receivers && receiver.is_keyed && has_channels(contents, receiver.uid))
+    for (std::uint32_t from = 0; from < senders; ++from)
+      for (std::uint32_t to = 0; to < receivers; ++to)
+        merge(from, to, {}); // all channels have something to catch up with
+  for (const operator_snapshot& snapshot : contents.operators) {
+    std::map<std::uint32_t, std::size_t> twins; // by instance of the sender
     for (const channel_snapshot& channel : snapshot.channels) {
-      if (snapshot.uid != receiver || edge_of(graph, receiver, channel) != &declared)
+      if (!is_of(graph, declared, snapshot.uid, channel) || twins[channel.instance]++ != twin)
         continue;
-      if (same_parallelism) {
-        replays[{channel.instance, snapshot.instance}] += channel.data; // edges may be alike
+      const bool is_there = edge.how != partitioning::forward || channel.instance == snapshot.instance;
+      const bool is_as_it_was = same_senders && same_receivers && is_there;
+      if (is_as_it_was && edge.how != partitioning::hash) {
+        replays[{channel.instance, snapshot.instance}] += channel.data;
         continue;
       }
       std::deque<channel_item> items = read_recorded(channel.data, *declared.codec);
-      if (edge.how == partitioning::hash) {
+      if (edge.how == partitioning::hash && !has_hashes(items))
+        throw std::runtime_error("what was under way from '" + channel.sender + "' to '" + snapshot.uid +
+                                 "' was not divided by key then, and is now: take a checkpoint without records under "
+                                 "way (checkpoint.mode exactly-once) before the topology is changed");
+      if (is_as_it_was) {
+        replays[{channel.instance, snapshot.instance}] += channel.data;
+      } else if (edge.how == partitioning::hash) {
         auto parts = divide(std::move(items), *declared.codec, receivers, plan.key_groups);
         for (std::uint32_t i = 0; i < receivers; ++i)
-          merged[{channel.instance % senders, i}].add(std::move(parts[i]));
+          merge(channel.instance % senders, i, std::move(parts[i]));
       } else {
         const std::uint32_t to = snapshot.instance % receivers;
-        const std::uint32_t from = edge.how == partitioning::forward ? to : channel.instance % senders;
-        merged[{from, to}].add(std::move(items));
+        merge(edge.how == partitioning::forward ? to : channel.instance % senders, to, std::move(items));
       }
     }
-  for (auto& [channel, batches] : merged)
-    replays[channel] = write_recorded(batches.take(), *declared.codec);
+  }
+  const event_time reached =
+      same_receivers || !receiver.is_keyed ? no_watermark : reached_by(contents, receiver.uid);
+  for (auto& [channel, items] : merged)
+    replays[channel] += write_recorded(items.take(reached), *declared.codec);
   return replays;
 }
 

@@ -105,6 +105,7 @@ caf::behavior supervisor_actor::make_behavior() {
           return;
         // What does not open the first time is a mistake, and will not open the second time.
         is_hopeless_ |= !has_run_ && phase_ == phase::opening && !fact.may_pass;
+        has_to_commit_ |= fact.may_pass;
         fail(fact.reason);
       },
       [this](task_stopped& fact) {
@@ -203,6 +204,7 @@ void supervisor_actor::spawn_tasks(epoch attempt,
                                    checkpoint_id highest) {
   attempt_ = attempt;
   phase_ = phase::opening;
+  has_to_commit_ = false;
   failure_.clear();
   last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
   last_counts_.clear();
@@ -308,7 +310,7 @@ void supervisor_actor::request_stop() {
     log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
     tell(*this, coordinator_, take_last_checkpoint{attempt_, true});
     break;
-  case phase::delaying: restart_or_give_up(); break;
+  case phase::delaying: give_up("stopped without a last checkpoint: " + failure_); break;
   case phase::opening:
   case phase::preparing:
   case phase::finishing:
@@ -362,7 +364,8 @@ void supervisor_actor::all_stopped() {
 }
 
 void supervisor_actor::restart_or_give_up() {
-  if (stop_requested_) {
+  // What a complete checkpoint owns is to be committed before the job stops.
+  if (stop_requested_ && !has_to_commit_) {
     give_up("stopped without a last checkpoint: " + failure_);
     return;
   }

@@ -106,6 +106,7 @@ class supervisor_actor : public actor_base {
   bool coordinator_lost_ = false;
   bool has_run_ = false;           // some attempt has opened all its tasks
   bool is_hopeless_ = false;       // the failure is not worth another attempt
+  bool has_to_commit_ = false;     // that is what failed
   bool stop_requested_ = false;
   job_report report_;
 };

@@ -110,9 +110,11 @@ redistribute(const std::shared_ptr<const checkpoint_contents>& contents, const s
   const auto drained = static_cast<std::size_t>(std::count_if(
       stored.begin(), stored.end(), [](const auto& snapshot) { return snapshot->drained; }));
   const watermark_range watermarks = watermarks_of(stored);
+  const bool is_anything_under_way = std::any_of(stored.begin(), stored.end(),
+                                                 [](const auto& snapshot) { return !snapshot->channels.empty(); });
   for (std::uint32_t i = 0; i < parallelism; ++i) {
     shares[i].watermark = same_parallelism ? stored[i]->watermark : watermarks.smallest;
-    if (is_keyed && !same_parallelism)
+    if (is_keyed && !same_parallelism && !is_anything_under_way)
       shares[i].catch_up = watermarks.largest;
     shares[i].drained = same_parallelism ? stored[i]->drained : drained == stored.size();
   }

@@ -19,7 +19,7 @@ namespace weir {
 /// Watermarks of instances differ where some have seen a channel idle that had come back for the others. At
 /// another parallelism all start from the smallest. Those of a keyed operator, which have the same channels and
 /// could all have gone as far as one of them, have to catch up with the largest: otherwise what is over for
-/// some key groups would begin anew.
+/// some key groups would begin anew. Where records were under way to them, they do so when those have come.
 ///
 /// Ownership: the result shares `contents`.
 std::vector<restored_state>

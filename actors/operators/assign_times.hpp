@@ -32,6 +32,10 @@ class partition_watermarks {
 
   /// Where no partition was ever named, all records are of one.
   W& current(event_time now) {
+    if (replayed_) {
+      replayed_->seen = now;
+      return replayed_->generator;
+    }
     if (!current_)
       current_ = &open(0, now);
     current_->seen = now;
@@ -42,7 +46,11 @@ class partition_watermarks {
   void change(const partition_change& what, event_time now) {
     switch (what.what) {
     case partition_change::kind::opened: open(what.partition, now); break;
-    case partition_change::kind::current: current_ = &open(what.partition, now); break;
+    case partition_change::kind::current:
+      current_ = &open(what.partition, now);
+      replayed_.reset();
+      break;
+    case partition_change::kind::replayed: replayed_.emplace(partition{how_, now}); break;
     case partition_change::kind::ended:
       if (const auto found = open_.find(what.partition); found != open_.end()) {
         if (current_ == &found->second)
@@ -55,6 +63,8 @@ class partition_watermarks {
 
   /// The smallest of those that are not idle; nothing where there is none.
   std::optional<event_time> watermark() const {
+    if (replayed_)
+      return no_watermark;
     std::optional<event_time> smallest;
     for (const auto& [number, one] : open_)
       if (!one.is_idle) {
@@ -70,7 +80,9 @@ class partition_watermarks {
   bool find_idle(event_time now) {
     if (idle_after_ == std::chrono::milliseconds::zero())
       return false;
-    bool all = !open_.empty();
+    if (replayed_ && now - replayed_->seen >= idle_after_)
+      replayed_.reset();
+    bool all = !open_.empty() && !replayed_;
     for (auto& [number, one] : open_) {
       one.is_idle = one.is_idle || now - one.seen >= idle_after_;
       all = all && one.is_idle;
@@ -81,6 +93,8 @@ class partition_watermarks {
   /// When the next one will be idle, if nothing comes.
   std::optional<event_time> next_idle() const {
     std::optional<event_time> next;
+    if (idle_after_ != std::chrono::milliseconds::zero() && replayed_)
+      next = replayed_->seen + idle_after_;
     if (idle_after_ != std::chrono::milliseconds::zero())
       for (const auto& [number, one] : open_)
         if (!one.is_idle)
@@ -103,6 +117,7 @@ class partition_watermarks {
   std::chrono::milliseconds idle_after_;
   std::map<std::uint64_t, partition> open_;
   partition* current_ = nullptr;
+  std::optional<partition> replayed_; // what comes is of no partition that is open
 };
 
 /// Gives records their event times, and says how far event time has come. Watermarks from before it are of

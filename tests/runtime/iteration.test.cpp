@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,85 @@ TEST_CASE("what is fed back goes round until nothing is left, each record once, 
     run_in_mode(job, mode, {"starts", "walking", "count", "results"});
     CHECK(sorted(results->visible()) == wanted);
   });
+}
+
+TEST_CASE("checkpoints complete though what is fed back is divided among all that the loop begins with") {
+  for (const checkpoint_mode mode :
+       {checkpoint_mode::exactly_once, checkpoint_mode::unaligned, checkpoint_mode::at_least_once}) {
+    CAPTURE(static_cast<int>(mode));
+    const temporary_directory directory;
+    const auto results = std::make_shared<committed_records<walk>>();
+    topology job{"walks"};
+    const auto walking = job.source("starts", generate([](std::uint64_t i) { return walk{i + 1, i + 1, 0}; }, 10 * walks))
+                             .iterate("walking");
+    const auto [going_on, done] =
+        walking.split<walk, walk>("ends", [](const walk& one, emitter<walk>& again, emitter<walk>& end) {
+          (one.at == 1 ? end : again)(one);
+        });
+    walking.feed_back(going_on.map("step", next).rebalance());
+    done.sink("results", memory_sink<walk>{results});
+    job_config config = job.config();
+    config.parallelism = 3;
+    config.task.batch_size = 8;
+    config.lowest_level = log_level::off;
+    config.checkpoint.directory = directory / "state";
+    config.checkpoint.interval = 1ms;
+    config.checkpoint.mode = mode;
+    config.checkpoint.timeout = 20s;
+    config.checkpoint.tolerated_failures = 0;
+    config.checkpoint.map_size = std::uint64_t{1} << 28;
+    auto started = job::start(job, config);
+    REQUIRE(started);
+    const job_report report = (*started)->wait();
+    CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
+    CHECK(report.checkpoints > 1);
+    CHECK(report.failed_checkpoints == 0);
+    CHECK(results->visible().size() == 10 * walks);
+  }
+}
+
+TEST_CASE("a job is stopped in the middle of a loop that stays full, and goes on from there") {
+  const temporary_directory directory;
+  const auto results = std::make_shared<committed_records<std::uint64_t>>();
+  constexpr std::uint64_t numbers = 20'000;
+  const auto make = [&](std::uint64_t rounds) {
+    topology job{"full"};
+    const auto loop = job.source("numbers", generate([](std::uint64_t i) { return std::pair{i, std::uint64_t{0}}; }, numbers))
+                          .iterate("loop");
+    using step = std::pair<std::uint64_t, std::uint64_t>;
+    const auto [again, done] =
+        loop.split<step, step>("rounds", [rounds](const step& one, emitter<step>& round, emitter<step>& end) {
+          (one.second < rounds ? round : end)({one.first, one.second + 1});
+        });
+    loop.feed_back(again);
+    done.map("number", [](const step& one) { return one.first; }).sink("results", memory_sink<std::uint64_t>{results});
+    return job;
+  };
+  job_config config;
+  config.parallelism = 2;
+  config.task.batch_size = 4;
+  config.task.credits = 1;
+  config.lowest_level = log_level::off;
+  config.checkpoint.directory = directory / "state";
+  config.checkpoint.interval = 0s;
+  config.checkpoint.timeout = 20s;
+  config.checkpoint.map_size = std::uint64_t{1} << 28;
+  {
+    auto started = job::start(make(1'000'000'000), config); // nothing ever leaves
+    REQUIRE(started);
+    std::this_thread::sleep_for(50ms);
+    (*started)->stop();
+    const job_report report = (*started)->wait();
+    CHECK_MESSAGE(report.what == job_report::outcome::stopped, report.failure);
+  }
+  CHECK(results->visible().empty());
+  auto started = job::start(make(0), config);
+  REQUIRE(started);
+  CHECK((*started)->wait().what == job_report::outcome::finished);
+  std::vector<std::uint64_t> wanted;
+  for (std::uint64_t i = 0; i < numbers; ++i)
+    wanted.push_back(i);
+  CHECK(sorted(results->visible()) == wanted);
 }
 
 TEST_CASE("a loop in which every record makes many others, with little room, does not get stuck") {

@@ -25,7 +25,7 @@ TEST_CASE("there is another round as long as anything has come back anywhere") {
   CHECK(loop.round() == 3);
 }
 
-TEST_CASE("after a quiet round the last watermark passes, and after another the loop is closed") {
+TEST_CASE("after a quiet round the last watermark passes, until it makes nothing go round: the loop is closed") {
   loop_termination loop(2);
   loop.entry_ended(0);
   loop.entry_ended(1);
@@ -35,7 +35,9 @@ TEST_CASE("after a quiet round the last watermark passes, and after another the 
   loop.probed(0, 2, true);
   CHECK(loop.probed(1, 2, false) == step::probe); // it has made something go round
   loop.probed(0, 3, true);
-  CHECK(loop.probed(1, 3, true) == step::close);
+  CHECK(loop.probed(1, 3, true) == step::pass_watermark);
+  loop.probed(0, 4, true);
+  CHECK(loop.probed(1, 4, true) == step::close);
 }
 
 TEST_CASE("what is said of another round counts for nothing") {

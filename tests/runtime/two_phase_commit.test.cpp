@@ -31,6 +31,7 @@ using output = committed_records<std::uint64_t>;
 struct faults {
   std::atomic<int> pre_commits = 0;
   std::atomic<int> commits = 0;
+  std::atomic<int> writes = 0; ///< so far
 
   static void meet(std::atomic<int>& left, const char* what) {
     if (left > 0 && left-- > 0)
@@ -43,6 +44,10 @@ class faulty_sink : public memory_sink<std::uint64_t> {
   faulty_sink(std::shared_ptr<output> records_to, std::shared_ptr<faults> plan)
       : memory_sink(std::move(records_to)), plan_(std::move(plan)) {}
 
+  void write(transaction& open, const std::uint64_t& record) {
+    ++plan_->writes;
+    memory_sink::write(open, record);
+  }
   void pre_commit(transaction& open) {
     faults::meet(plan_->pre_commits, "pre-commit");
     memory_sink::pre_commit(open);
@@ -158,6 +163,29 @@ TEST_CASE("a commit that fails when the job is started is called again, too, and
   const job_report report = run(faulty_job(results, plan), config);
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
   CHECK(report.restarts >= 1);
+  check_complete(*results);
+}
+
+TEST_CASE("a job that cannot commit as it stops starts again until it can") {
+  const temporary_directory directory;
+  const auto results = std::make_shared<output>();
+  const auto plan = std::make_shared<faults>();
+  plan->commits = 2;
+  job_config config = faulty_config(directory);
+  config.checkpoint.interval = 0s;
+  {
+    auto started = job::start(faulty_job(results, plan), config);
+    REQUIRE(started);
+    for (int i = 0; i < 30'000 && plan->writes == 0; ++i)
+      std::this_thread::sleep_for(1ms);
+    (*started)->stop();
+    const job_report report = (*started)->wait();
+    CHECK_MESSAGE(report.what == job_report::outcome::stopped, report.failure);
+    CHECK(report.restarts >= 1);
+    CHECK(plan->commits == 0);
+    CHECK(results->pending() == 0);
+  }
+  CHECK(run(faulty_job(results, plan), config).what == job_report::outcome::finished);
   check_complete(*results);
 }
 

@@ -21,7 +21,7 @@ struct job_mode {
 };
 
 /// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not, on every
-/// state backend, with aligned and unaligned checkpoints.
+/// state backend, half of them with unaligned checkpoints.
 void in_every_mode(const std::function<void(const job_mode&)>& check);
 
 /// Runs `job` to its end with short checkpoints in a directory of its own. Where the mode says so,
