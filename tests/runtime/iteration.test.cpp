@@ -39,7 +39,7 @@ walk next(walk from) {
   return from;
 }
 
-constexpr std::uint64_t walks = 700;
+constexpr std::uint64_t walks = 300;
 
 std::vector<walk> ends_of_walks() {
   std::vector<walk> all;
@@ -66,7 +66,8 @@ struct count_visits {
   void process(const walk& in, keyed_context<std::uint64_t>&, emitter<walk>& out) {
     const std::uint64_t visits = (visits_ ? *visits_ : 0) + 1;
     visits_.update(visits);
-    CHECK(visits == in.steps + 1); // each step once, in order
+    if (visits != in.steps + 1) // each step once, in order
+      CHECK(visits == in.steps + 1);
     out(in);
   }
 
