@@ -6,6 +6,17 @@
 
 namespace weir {
 
+namespace {
+
+/// Whether nothing that comes from here on was under way when the snapshot for `checkpoint` was taken.
+bool ends_recording(const channel_item& item, checkpoint_id checkpoint) {
+  const auto* const what = std::get_if<marker>(&item);
+  return what && (what->what == marker::kind::end_of_input ||
+                  (what->what == marker::kind::barrier && what->order.checkpoint == checkpoint));
+}
+
+} // namespace
+
 input_gate::input_gate(const std::vector<gate_channel>& channels, checkpoint_mode mode, std::uint32_t loop,
                        std::uint32_t full_loop)
     : mode_(mode), channels_(channels.size()), loop_(loop), full_loop_(full_loop),
@@ -42,10 +53,9 @@ void input_gate::push(std::uint32_t channel, marker what) {
 void input_gate::enqueue(std::uint32_t channel, channel_item what) {
   const auto* const found = std::get_if<marker>(&what);
   const bool is_barrier = found && found->what == marker::kind::barrier;
-  const bool is_end = found && found->what == marker::kind::end_of_input;
   for (auto& [checkpoint, recording] : recordings_)
     if (recording.is_open(channel)) {
-      if (is_end || (is_barrier && found->order.checkpoint == checkpoint))
+      if (ends_recording(what, checkpoint))
         recording.close(channel);
       else
         recording.add(channel, what);
@@ -104,9 +114,7 @@ void input_gate::start_recording(checkpoint_id checkpoint, const std::vector<boo
     else if (channels_[i].partition)
       recording.begin_with(i, marker::of_partition({partition_change::kind::current, *channels_[i].partition}));
     for (const channel_item& item : channels_[i].queue) {
-      const auto* const what = std::get_if<marker>(&item);
-      if (what && (what->what == marker::kind::end_of_input ||
-                   (what->what == marker::kind::barrier && what->order.checkpoint == checkpoint))) {
+      if (ends_recording(item, checkpoint)) {
         recording.close(i);
         break;
       }

@@ -89,16 +89,14 @@ caf::behavior supervisor_actor::make_behavior() {
       [this](const loop_entry_ended& fact) {
         if (!is_current(fact.attempt) || phase_ != phase::running)
           return;
-        const std::uint32_t chain = chain_of(fact.task);
-        const std::uint32_t head = fact.task.value - job_.plan.chains[chain].first_task;
-        take_step(chain, loops_.at(chain).entry_ended(head));
+        note_of_loop(fact.task, [](loop_termination& loop, std::uint32_t head) { return loop.entry_ended(head); });
       },
       [this](const loop_probed& fact) {
         if (!is_current(fact.attempt) || phase_ != phase::running)
           return;
-        const std::uint32_t chain = chain_of(fact.task);
-        const std::uint32_t head = fact.task.value - job_.plan.chains[chain].first_task;
-        take_step(chain, loops_.at(chain).probed(head, fact.round, fact.was_quiet));
+        note_of_loop(fact.task, [&](loop_termination& loop, std::uint32_t head) {
+          return loop.probed(head, fact.round, fact.was_quiet);
+        });
       },
       [this](const task_failed& fact) {
         if (!is_current(fact.attempt))
@@ -284,6 +282,12 @@ std::uint32_t supervisor_actor::chain_of(task_id task) const {
   while (task.value >= job_.plan.chains[chain].first_task + job_.plan.chains[chain].parallelism)
     ++chain;
   return chain;
+}
+
+template <class Note>
+void supervisor_actor::note_of_loop(task_id task, Note note) {
+  const std::uint32_t chain = chain_of(task);
+  take_step(chain, note(loops_.at(chain), task.value - job_.plan.chains[chain].first_task));
 }
 
 void supervisor_actor::take_step(std::uint32_t chain, loop_termination::step what) {

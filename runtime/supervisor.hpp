@@ -71,6 +71,11 @@ class supervisor_actor : public actor_base {
   void task_was_opened(task_id task);
   void task_has_ended(task_id task);
   std::uint32_t chain_of(task_id task) const;
+
+  /// Notes what one of the tasks that a loop begins with has said, and takes the step that follows: calls
+  /// note(loop, number of the task among them).
+  template <class Note>
+  void note_of_loop(task_id task, Note note);
   void take_step(std::uint32_t chain, loop_termination::step what);
   void task_has_stopped(task_id task, const std::string& reason);
   void helper_was_lost(const std::string& which, const std::string& reason);
