@@ -66,6 +66,9 @@ struct pass_last_watermark {};
 /// Nothing goes round the loop any more: go on as if what comes back had ended.
 struct close_loop {};
 
+/// Of a source: read no more, as if all input had ended.
+struct drain_source {};
+
 /// Release everything and end.
 struct stop_task {};
 
@@ -131,6 +134,7 @@ WEIR_LOCAL_MESSAGE(weir::run_task)
 WEIR_LOCAL_MESSAGE(weir::probe_loop)
 WEIR_LOCAL_MESSAGE(weir::pass_last_watermark)
 WEIR_LOCAL_MESSAGE(weir::close_loop)
+WEIR_LOCAL_MESSAGE(weir::drain_source)
 WEIR_LOCAL_MESSAGE(weir::stop_task)
 WEIR_LOCAL_MESSAGE(weir::task_opened)
 WEIR_LOCAL_MESSAGE(weir::task_ended)

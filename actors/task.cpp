@@ -490,6 +490,11 @@ void task::report(checkpoint_id checkpoint, begun_snapshot complete) {
   environment_.report_snapshot(checkpoint, {complete.made.begin(), complete.made.end()}, complete.longest_pause);
 }
 
+void task::drain_source() {
+  if (blueprint_.is_source && phase_ == phase::running)
+    end_source();
+}
+
 void task::probe_loop(std::uint32_t round) {
   gate_.send_probe({blueprint_.loop, round});
   schedule(duration::zero());

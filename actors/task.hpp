@@ -141,6 +141,9 @@ class task {
   void complete(checkpoint_id checkpoint);
   void abort(checkpoint_id checkpoint);
 
+  /// Of a source: it has ended, whatever it would still read.
+  void drain_source();
+
   /// Of a task that a loop begins with: sends a probe round, lets the last watermark pass, or goes on as if what comes
   /// back had ended. See loop_termination.
   void probe_loop(std::uint32_t round);

@@ -61,6 +61,7 @@ caf::behavior task_actor::make_behavior() {
       [this](const probe_loop& order) { task_->probe_loop(order.round); },
       [this](pass_last_watermark) { task_->pass_last_watermark(); },
       [this](close_loop) { task_->close_loop(); },
+      [this](drain_source) { task_->drain_source(); },
       [this](stop_task) { quit(); },
   };
 }

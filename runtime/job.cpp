@@ -7,12 +7,15 @@
 
 #include <weir/base/caf.hpp>
 #include <weir/base/log.hpp>
+#include <weir/runtime/control_socket.hpp>
 #include <weir/runtime/deployment.hpp>
+#include <weir/runtime/job_requests.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/protocol.hpp>
 #include <weir/runtime/replay.hpp>
 #include <weir/runtime/supervisor.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
+#include <weir/snapshot/savepoint_file.hpp>
 #include <weir/state/disk_state.hpp>
 
 namespace weir {
@@ -22,8 +25,12 @@ namespace {
 /// Opens the checkpoints and reads the one to start from.
 status open_checkpoints(supervised_job& job) {
   const checkpoint_config& config = job.config.checkpoint;
-  if (config.directory.empty())
+  if (config.directory.empty()) {
+    if (!config.from.empty())
+      return error{errc::invalid_setting, "from is " + config.from.string() + ", and checkpoint.dir is empty: a job that "
+                                          "begins with a savepoint needs a directory for its checkpoints"};
     return {};
+  }
   auto store = checkpoint_store::open(job.graph->name, config);
   if (!store)
     return std::move(store.failure());
@@ -31,6 +38,9 @@ status open_checkpoints(supervised_job& job) {
   if (config.discard)
     if (status cleared = job.store->clear(); !cleared)
       return cleared;
+  if (!config.from.empty())
+    if (status begun = start_from_savepoint(*job.store, config.directory, config.from); !begun)
+      return begun;
   auto attempt = job.store->begin_attempt();
   if (!attempt)
     return std::move(attempt.failure());
@@ -113,18 +123,25 @@ status check_connectors(supervised_job& job) {
 
 struct job::running {
   running(std::size_t threads, supervised_job what)
-      : configuration(threads), system(configuration), report(done.get_future().share()) {
+      : name(what.graph->name), configuration(threads), system(configuration), report(done.get_future().share()) {
     system.await_actors_before_shutdown(true);
     supervisor = spawn_actor<supervisor_actor>(
         system, std::move(what), [this](job_report last) { done.set_value(std::move(last)); });
     tell_anonymously(supervisor, supervise{});
   }
 
+  /// An order to a job that has ended is answered at once.
+  void carry_out(job_order order) {
+    tell_anonymously(supervisor, job_ordered{std::move(order)});
+  }
+
+  std::string name;
   std::promise<job_report> done;
   actor_configuration configuration;
   caf::actor_system system;
   std::shared_future<job_report> report;
   caf::actor supervisor;
+  std::unique_ptr<control_socket> control; // after what its handler uses
 };
 
 job::job(std::unique_ptr<running> content) : running_(std::move(content)) {}
@@ -148,13 +165,29 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   if (supervised.restored && supervised.restored->checkpoint.last)
     log_info("the job has already come to the end of its input; what it committed stays as it is",
              {{"job", what.name()}, {"checkpoint", to_string(supervised.restored->checkpoint.id)}});
-  return std::unique_ptr<job>(
-      new job(std::make_unique<running>(config.threads, std::move(supervised))));
+  std::unique_ptr<job> made(new job(std::make_unique<running>(config.threads, std::move(supervised))));
+  if (!config.checkpoint.directory.empty())
+    made->listen(config.checkpoint.directory);
+  return made;
+}
+
+void job::listen(const std::filesystem::path& directory) {
+  auto opened = control_socket::open(
+      directory, [this, directory](const std::string& request) { return answer_request(*this, directory, request); });
+  if (opened)
+    running_->control = std::move(*opened);
+  else
+    log_warning("the job cannot be told anything from the command line", {{"reason", opened.failure().message}});
 }
 
 job::~job() {
   stop();
   wait();
+  running_->control.reset();
+}
+
+const std::string& job::name() const noexcept {
+  return running_->name;
 }
 
 job_report job::wait() {
@@ -162,7 +195,23 @@ job_report job::wait() {
 }
 
 void job::stop() {
-  tell_anonymously(running_->supervisor, stop_job{});
+  tell({.what = job_order::kind::stop, .drain = false, .savepoint = {}, .done = {}});
+}
+
+void job::tell(job_order order) {
+  running_->carry_out(std::move(order));
+}
+
+result<completed_checkpoint> job::savepoint(const std::filesystem::path& file) {
+  std::promise<job_order::answer> answered;
+  tell({.what = job_order::kind::savepoint,
+        .drain = false,
+        .savepoint = file,
+        .done = {[&](job_order::answer answer) { answered.set_value(std::move(answer)); }}});
+  const job_order::answer answer = answered.get_future().get();
+  if (!answer)
+    return answer.failure();
+  return **answer;
 }
 
 void job::kill_task(const std::string& operator_name, std::uint32_t instance) {

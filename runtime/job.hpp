@@ -6,6 +6,7 @@
 
 #include <weir/base/error.hpp>
 #include <weir/runtime/job_config.hpp>
+#include <weir/runtime/job_order.hpp>
 #include <weir/runtime/job_report.hpp>
 #include <weir/runtime/topology.hpp>
 
@@ -29,17 +30,29 @@ class job {
   job(const job&) = delete;
   job& operator=(const job&) = delete;
 
+  const std::string& name() const noexcept;
+
   /// Waits until the job has ended.
   job_report wait();
 
   /// Takes a last checkpoint and stops. Returns at once; wait() tells the outcome.
   void stop();
 
+  /// The same, with a savepoint, or as if all input had ended; or stops without a checkpoint. See job_order. Returns at
+  /// once.
+  void tell(job_order order);
+
+  /// Takes a checkpoint now and writes it to `file`, which refers to no other and may be moved anywhere: a job started
+  /// with it as checkpoint.from goes on from there. Waits until it is on disk, or cannot be taken.
+  result<completed_checkpoint> savepoint(const std::filesystem::path& file);
+
   /// Ends one instance of an operator as if it had been killed. For tests.
   void kill_task(const std::string& operator_name, std::uint32_t instance);
 
  private:
   struct running;
+
+  void listen(const std::filesystem::path& directory);
 
   explicit job(std::unique_ptr<running> content);
 

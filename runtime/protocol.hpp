@@ -5,6 +5,7 @@
 
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
+#include <weir/runtime/job_order.hpp>
 
 /// \file
 /// The messages of the supervisor. Those of tasks and checkpoints stand one layer down.
@@ -16,8 +17,10 @@ namespace weir {
 /// The first message: start the job.
 struct supervise {};
 
-/// Take a last checkpoint and stop.
-struct stop_job {};
+/// Carry this out, and say so.
+struct job_ordered {
+  job_order order;
+};
 
 /// End the actor of one instance of an operator, as if it had been killed.
 struct kill_task {
@@ -41,7 +44,7 @@ struct report_unstopped {
 
 WEIR_BEGIN_MESSAGES(weir_runtime, 2200)
 WEIR_LOCAL_MESSAGE(weir::supervise)
-WEIR_LOCAL_MESSAGE(weir::stop_job)
+WEIR_LOCAL_MESSAGE(weir::job_ordered)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)
 WEIR_LOCAL_MESSAGE(weir::report_unstopped)

@@ -208,6 +208,10 @@ std::vector<setting> checkpoint_rows() {
           "checkpoint.restore-from", 0, any_64,
           [](auto& c) -> auto& { return c.checkpoint.restore_from; },
           "The number of the checkpoint that the job starts from. 0: the last complete one."),
+      directory_setting(
+          "from", [](auto& c) -> auto& { return c.checkpoint.from; },
+          "The savepoint file that the job begins with. It needs a checkpoint.dir, without checkpoints; one whose "
+          "checkpoints come from this savepoint is gone on from, so that the same words start the job again."),
       boolean_setting(
           "checkpoint.allow-dropped-state",
           [](auto& c) -> auto& { return c.checkpoint.allow_dropped_state; },

@@ -52,6 +52,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
   on_exception(*this, [this] {
     report_.what = job_report::outcome::failed;
     report_.failure = "the supervisor failed: " + current_exception_text();
+    answer_orders();
     report();
   });
   const caf::actor self = caf::actor_cast<caf::actor>(this);
@@ -163,7 +164,11 @@ caf::behavior supervisor_actor::make_behavior() {
                       {{"reason", answer.outcome.failure().message}});
         done();
       },
-      [this](stop_job) { request_stop(); },
+      [this](job_ordered& message) { carry_out(std::move(message.order)); },
+      [this](const savepoint_taken& fact) {
+        if (is_current(fact.attempt))
+          answer_savepoint(fact);
+      },
       [this](const kill_task& order) {
         for (const planned_chain& chain : job_.plan.chains)
           for (const std::uint32_t node : chain.operators)
@@ -264,7 +269,9 @@ void supervisor_actor::run_tasks() {
   for (const running_task& task : tasks_)
     tell(*this, task.actor, run_task{});
   tell(*this, coordinator_, start_checkpoints{attempt_});
-  if (stop_requested_)
+  if (drain_requested_)
+    drain_sources();
+  else if (stop_requested_)
     request_stop();
 }
 
@@ -274,7 +281,7 @@ void supervisor_actor::task_has_ended(task_id task) {
     return;
   phase_ = phase::finishing;
   report_.what = job_report::outcome::finished;
-  tell(*this, coordinator_, take_last_checkpoint{attempt_, false});
+  tell(*this, coordinator_, take_last_checkpoint{attempt_, false, last_savepoint_});
 }
 
 std::uint32_t supervisor_actor::chain_of(task_id task) const {
@@ -305,6 +312,116 @@ void supervisor_actor::take_step(std::uint32_t chain, loop_termination::step wha
   }
 }
 
+void supervisor_actor::carry_out(job_order order) {
+  std::error_code ignored;
+  if (!order.savepoint.empty() && !store_) {
+    order.done(error{errc::invalid_setting, "the job stores no checkpoints (checkpoint.dir), so there is nothing to make "
+                                            "a savepoint of"});
+    return;
+  }
+  if (std::filesystem::exists(std::filesystem::symlink_status(order.savepoint, ignored))) {
+    order.done(error{errc::in_use, "there is a file " + order.savepoint.string() +
+                                       " already, and it is not replaced: give another name, or remove it"});
+    return;
+  }
+  if (order.what == job_order::kind::savepoint) {
+    request_savepoint(std::move(order));
+    return;
+  }
+  if (!order.savepoint.empty() && (phase_ == phase::finishing || !last_savepoint_.empty())) {
+    order.done(error{errc::checkpoint, "the job takes its last checkpoint already, and that cannot be written to " +
+                                           order.savepoint.string() + ": make one of it with `weir savepoint export`"});
+    return;
+  }
+  const bool is_cancel = order.what == job_order::kind::cancel && order.savepoint.empty();
+  const bool drains = order.drain;
+  if (!order.savepoint.empty())
+    last_savepoint_ = order.savepoint;
+  stops_.push_back(std::move(order));
+  if (is_cancel) {
+    request_cancel();
+  } else if (drains && !stop_requested_) {
+    stop_requested_ = drain_requested_ = true;
+    if (phase_ == phase::running)
+      drain_sources();
+  } else if (!drain_requested_) {
+    request_stop();
+  }
+}
+
+void supervisor_actor::request_savepoint(job_order order) {
+  if (phase_ != phase::running) {
+    order.done(error{errc::checkpoint, "the job is not running just now: it starts, restarts or stops; try again"});
+    return;
+  }
+  tell(*this, coordinator_, take_savepoint{attempt_, order.savepoint});
+  savepoints_.push_back(std::move(order));
+}
+
+void supervisor_actor::answer_savepoint(const savepoint_taken& fact) {
+  if (fact.outcome)
+    log_info("savepoint taken", {{"job", job_.graph->name},
+                                 {"checkpoint", to_string(fact.outcome->id)},
+                                 {"file", fact.file.string()},
+                                 {"bytes", fact.outcome->bytes}});
+  else
+    log_warning("a savepoint could not be taken",
+                {{"job", job_.graph->name}, {"file", fact.file.string()}, {"reason", fact.outcome.failure().message}});
+  if (fact.file == last_savepoint_)
+    last_savepoint_taken_ = fact.outcome;
+  std::erase_if(savepoints_, [&](const job_order& order) {
+    if (order.savepoint != fact.file)
+      return false;
+    order.done(fact.outcome ? job_order::answer{std::optional{*fact.outcome}} : job_order::answer{fact.outcome.failure()});
+    return true;
+  });
+}
+
+/// The job has ended: whoever waits for something is told.
+void supervisor_actor::answer_orders() {
+  for (const job_order& order : std::exchange(savepoints_, {}))
+    order.done(error{errc::checkpoint, "the job has ended before the savepoint was taken"});
+  for (const job_order& order : std::exchange(stops_, {})) {
+    if (report_.what == job_report::outcome::failed)
+      order.done(error{errc::checkpoint, "the job has failed: " + report_.failure});
+    else if (order.savepoint.empty())
+      order.done(std::optional<completed_checkpoint>{});
+    else if (!last_savepoint_taken_)
+      order.done(error{errc::checkpoint, "the job had ended before; its checkpoints are there"});
+    else if (*last_savepoint_taken_)
+      order.done(std::optional{**last_savepoint_taken_});
+    else
+      order.done(error{last_savepoint_taken_->failure().code,
+                       "the job has stopped, and its last checkpoint is there, but not the savepoint: " +
+                           last_savepoint_taken_->failure().message + ". Make one with `weir savepoint export`"});
+  }
+}
+
+void supervisor_actor::drain_sources() {
+  report_.what = job_report::outcome::finished;
+  log_info("draining: sources read no more", {{"job", job_.graph->name}});
+  for (const planned_chain& chain : job_.plan.chains)
+    for (std::uint32_t i = 0; chain.is_source && i < chain.parallelism; ++i)
+      tell(*this, tasks_[chain.first_task + i].actor, drain_source{});
+}
+
+void supervisor_actor::request_cancel() {
+  cancel_requested_ = stop_requested_ = true;
+  report_.what = job_report::outcome::stopped;
+  log_info("cancelling: no checkpoint is taken", {{"job", job_.graph->name}});
+  switch (phase_) {
+  case phase::opening:
+  case phase::running:
+  case phase::finishing:
+    failure_.clear();
+    stop_tasks();
+    break;
+  case phase::delaying:
+  case phase::preparing: finish(); break;
+  case phase::stopping: break;
+  }
+}
+
 void supervisor_actor::request_stop() {
   stop_requested_ = true;
   switch (phase_) {
@@ -312,7 +429,7 @@ void supervisor_actor::request_stop() {
     phase_ = phase::finishing;
     report_.what = job_report::outcome::stopped;
     log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
-    tell(*this, coordinator_, take_last_checkpoint{attempt_, true});
+    tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_});
     break;
   case phase::delaying: give_up("stopped without a last checkpoint: " + failure_); break;
   case phase::opening:
@@ -323,6 +440,8 @@ void supervisor_actor::request_stop() {
 }
 
 void supervisor_actor::fail(const std::string& reason) {
+  for (const job_order& order : std::exchange(savepoints_, {}))
+    order.done(error{errc::checkpoint, "the job has failed meanwhile, and restarts: " + reason});
   if (phase_ != phase::opening && phase_ != phase::running && phase_ != phase::finishing)
     return;
   failure_ = reason;
@@ -361,15 +480,16 @@ void supervisor_actor::all_stopped() {
   if (phase_ != phase::stopping || !coordinator_ended_ ||
       !std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.stopped; }))
     return;
-  if (failure_.empty())
+  if (failure_.empty() || cancel_requested_)
     finish();
   else
     restart_or_give_up();
 }
 
 void supervisor_actor::restart_or_give_up() {
-  // What a complete checkpoint owns is to be committed before the job stops.
-  if (stop_requested_ && !has_to_commit_) {
+  // What a complete checkpoint owns is to be committed before the job stops, and a job that is drained goes on to its
+  // end like any other.
+  if (stop_requested_ && !drain_requested_ && !has_to_commit_) {
     give_up("stopped without a last checkpoint: " + failure_);
     return;
   }
@@ -414,6 +534,7 @@ void supervisor_actor::finish() {
 }
 
 void supervisor_actor::done() {
+  answer_orders();
   report_.operators = operator_reports();
   report();
   quit();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -79,7 +80,13 @@ class supervisor_actor : public actor_base {
   void take_step(std::uint32_t chain, loop_termination::step what);
   void task_has_stopped(task_id task, const std::string& reason);
   void helper_was_lost(const std::string& which, const std::string& reason);
+  void carry_out(job_order order);
+  void request_savepoint(job_order order);
   void request_stop();
+  void request_cancel();
+  void drain_sources();
+  void answer_savepoint(const savepoint_taken& fact);
+  void answer_orders();
   void fail(const std::string& reason);
   void stop_tasks();
   void all_stopped();
@@ -113,6 +120,12 @@ class supervisor_actor : public actor_base {
   bool is_hopeless_ = false;       // the failure is not worth another attempt
   bool has_to_commit_ = false;     // that is what failed
   bool stop_requested_ = false;
+  bool drain_requested_ = false;
+  bool cancel_requested_ = false;
+  std::vector<job_order> savepoints_;      // under way
+  std::vector<job_order> stops_;           // answered when the job has ended
+  std::filesystem::path last_savepoint_;   // to be taken with the last checkpoint; empty: none
+  std::optional<result<completed_checkpoint>> last_savepoint_taken_;
   job_report report_;
 };
 

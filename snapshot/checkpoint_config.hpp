@@ -67,6 +67,10 @@ struct checkpoint_config {
   /// Which checkpoint the job starts from: 0 is the last complete one.
   std::uint64_t restore_from = 0;
 
+  /// The savepoint that the job begins with. A directory with checkpoints that come from it is gone on from; one with
+  /// others is refused. Empty: none.
+  std::filesystem::path from;
+
   /// Starts from the beginning and deletes the checkpoints that are there.
   bool discard = false;
 

@@ -39,7 +39,7 @@ std::optional<time_point> checkpoint_coordinator::next_wakeup() const {
 }
 
 std::optional<time_point> checkpoint_coordinator::overtakes_at(const pending_checkpoint& pending) const {
-  if (pending.storing || pending.overtakes || config_.mode != checkpoint_mode::exactly_once ||
+  if (pending.storing || pending.overtakes || !pending.may_overtake || config_.mode != checkpoint_mode::exactly_once ||
       config_.alignment_timeout == duration::zero())
     return std::nullopt;
   return pending.started + config_.alignment_timeout;
@@ -49,13 +49,13 @@ std::vector<checkpoint_decision> checkpoint_coordinator::take_decisions() {
   return std::exchange(decisions_, {});
 }
 
-void checkpoint_coordinator::trigger(time_point now, bool last, bool stop) {
+void checkpoint_coordinator::trigger(time_point now, bool last, bool stop, bool aligned) {
   last_id_ = last_id_.next();
   last_trigger_ = now;
   const checkpoint_id base = safe_base();
-  const bool overtakes = config_.mode == checkpoint_mode::unaligned;
+  const bool overtakes = config_.mode == checkpoint_mode::unaligned && !aligned;
   pending_.emplace(last_id_,
-                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last, base, overtakes});
+                   pending_checkpoint{now, std::vector<bool>(tasks_), tasks_, last, base, overtakes, !aligned});
   decisions_.push_back(trigger_decision{{last_id_, base, overtakes}, stop});
 }
 
@@ -87,7 +87,7 @@ checkpoint_id checkpoint_coordinator::bases_besides(checkpoint_id checkpoint) co
 
 void checkpoint_coordinator::trigger_if_due(time_point now) {
   if (const auto due = next_trigger(); due && *due <= now)
-    trigger(now, false, false);
+    trigger(now, false, false, false);
 }
 
 void checkpoint_coordinator::wake(time_point now) {
@@ -111,11 +111,18 @@ void checkpoint_coordinator::wake(time_point now) {
   trigger_if_due(now);
 }
 
-void checkpoint_coordinator::request_last(time_point now, bool stop) {
+void checkpoint_coordinator::request_last(time_point now, bool stop, bool aligned) {
   if (last_requested_)
     return;
   last_requested_ = true;
-  trigger(now, true, stop);
+  trigger(now, true, stop, aligned);
+}
+
+std::optional<checkpoint_id> checkpoint_coordinator::request(time_point now) {
+  if (!started_ || last_requested_)
+    return std::nullopt;
+  trigger(now, false, false, true);
+  return last_id_;
 }
 
 void checkpoint_coordinator::acknowledged(time_point now, checkpoint_id checkpoint, task_id task) {

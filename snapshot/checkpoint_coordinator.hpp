@@ -84,8 +84,13 @@ class checkpoint_coordinator {
   /// The time next_wakeup() asked for has come. Calling it early or late does no harm.
   void wake(time_point now);
 
-  /// Takes one more checkpoint at once and none after it. If it fails, so does the job.
-  void request_last(time_point now, bool stop);
+  /// Takes one more checkpoint at once and none after it. If it fails, so does the job. `aligned`: its barriers
+  /// overtake nothing, whatever the mode is.
+  void request_last(time_point now, bool stop, bool aligned = false);
+
+  /// Takes one more checkpoint at once, however many are under way, and an aligned one. Returns nothing where none
+  /// can be taken: before the start, and after request_last().
+  std::optional<checkpoint_id> request(time_point now);
 
   /// When wake() must be called; nothing while nothing depends on time.
   std::optional<time_point> next_wakeup() const;
@@ -101,13 +106,14 @@ class checkpoint_coordinator {
     bool last;
     checkpoint_id base;
     bool overtakes;
+    bool may_overtake;
     bool storing = false;
     checkpoint_id keep_from{}; // while storing
   };
 
   std::optional<time_point> next_trigger() const;
   std::optional<time_point> overtakes_at(const pending_checkpoint& pending) const;
-  void trigger(time_point now, bool last, bool stop);
+  void trigger(time_point now, bool last, bool stop, bool aligned);
   checkpoint_id safe_base() const;
   checkpoint_id bases_besides(checkpoint_id checkpoint) const;
   void give_up(time_point now, checkpoint_id checkpoint, const std::string& reason);

@@ -67,8 +67,21 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
       [this](const take_last_checkpoint& order) {
         if (!is_current(order.attempt))
           return;
-        coordinator_->request_last(steady_now(), order.stop);
+        coordinator_->request_last(steady_now(), order.stop, !order.savepoint.empty());
+        savepoint_to_come_ = order.savepoint;
         carry_out();
+      },
+      [this](const take_savepoint& order) {
+        if (!is_current(order.attempt))
+          return;
+        if (coordinator_->request(steady_now())) {
+          savepoint_to_come_ = order.file;
+          carry_out();
+        } else {
+          tell(*this, supervisor_,
+               savepoint_taken{attempt_, order.file,
+                               error{errc::checkpoint, "the job takes no checkpoint now: it starts, or stops"}});
+        }
       },
       [this](snapshot_taken& taken) {
         const auto found = collected_.find(taken.checkpoint);
@@ -89,6 +102,8 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
       [this](checkpoint_stored& answer) {
         if (!is_current(answer.attempt))
           return;
+        if (answer.savepoint)
+          answer_savepoint(answer.checkpoint, std::move(*answer.savepoint));
         if (answer.outcome) {
           stored_.insert_or_assign(answer.checkpoint, *answer.outcome);
           coordinator_->stored(steady_now(), answer.checkpoint);
@@ -131,7 +146,10 @@ void checkpoint_coordinator_actor::schedule_wakeup() {
 }
 
 void checkpoint_coordinator_actor::carry_out(const trigger_decision& decision) {
-  collected_.try_emplace(decision.order.checkpoint, collected{steady_now(), {}});
+  collected begun;
+  begun.started = steady_now();
+  begun.savepoint = std::exchange(savepoint_to_come_, {});
+  collected_.try_emplace(decision.order.checkpoint, std::move(begun));
   tell_tasks(take_snapshot{attempt_, decision.order, decision.stop});
 }
 
@@ -151,7 +169,7 @@ void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
   if (store_) {
     tell(*this, store_,
          store_checkpoint{attempt_, checkpoint, collected_.at(decision.checkpoint).operators,
-                          decision.keep_from});
+                          decision.keep_from, collected_.at(decision.checkpoint).savepoint});
     return;
   }
   stored_.insert_or_assign(decision.checkpoint, checkpoint);
@@ -184,9 +202,19 @@ void checkpoint_coordinator_actor::carry_out(const complete_decision& decision) 
 void checkpoint_coordinator_actor::carry_out(const abort_decision& decision) {
   log_warning("checkpoint aborted",
               {{"checkpoint", to_string(decision.checkpoint)}, {"reason", decision.reason}});
+  answer_savepoint(decision.checkpoint, error{errc::checkpoint, "the checkpoint failed: " + decision.reason});
   collected_.erase(decision.checkpoint);
   tell_tasks(checkpoint_aborted{attempt_, decision.checkpoint});
   tell(*this, supervisor_, checkpoint_failed{attempt_, decision.checkpoint});
+}
+
+/// Once, where the checkpoint is a savepoint.
+void checkpoint_coordinator_actor::answer_savepoint(checkpoint_id checkpoint, result<completed_checkpoint> outcome) {
+  const auto found = collected_.find(checkpoint);
+  if (found == collected_.end() || found->second.savepoint.empty())
+    return;
+  tell(*this, supervisor_,
+       savepoint_taken{attempt_, std::exchange(found->second.savepoint, {}), std::move(outcome)});
 }
 
 void checkpoint_coordinator_actor::carry_out(const fail_decision& decision) {

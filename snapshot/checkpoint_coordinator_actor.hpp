@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ class checkpoint_coordinator_actor : public actor_base {
   void carry_out(const abort_decision& decision);
   void carry_out(const fail_decision& decision);
   void schedule_wakeup();
+  void answer_savepoint(checkpoint_id checkpoint, result<completed_checkpoint> outcome);
 
   /// Whether a message of this attempt counts.
   bool is_current(epoch attempt) const { return coordinator_ && attempt == attempt_; }
@@ -47,6 +49,7 @@ class checkpoint_coordinator_actor : public actor_base {
   struct collected {
     time_point started;
     duration longest_pause{};
+    std::filesystem::path savepoint; // where to write it to, too; empty: nowhere
     std::shared_ptr<operator_snapshots> operators = std::make_shared<operator_snapshots>();
   };
 
@@ -61,6 +64,7 @@ class checkpoint_coordinator_actor : public actor_base {
   std::map<checkpoint_id, collected> collected_;
   std::map<checkpoint_id, completed_checkpoint> stored_;
   std::optional<time_point> wakeup_at_;
+  std::filesystem::path savepoint_to_come_; // of the checkpoint that is triggered next
   checkpoint_id last_checkpoint_{}; // the one taken for request_last, once complete
   std::uint32_t unhandled_completions_ = 0;
 };

@@ -7,7 +7,11 @@
 #include <iterator>
 #include <system_error>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <weir/base/bytes.hpp>
+#include <weir/base/file_descriptor.hpp>
 #include <weir/snapshot/store_format.hpp>
 
 namespace weir::detail {
@@ -57,21 +61,46 @@ result<std::vector<checkpoint_id>> ids_of_files(const fs::path& directory, std::
   return found;
 }
 
-result<epoch> read_attempt(const fs::path& directory) {
-  const fs::path path = directory / "attempt";
+result<std::optional<bytes>> read_small_file(const fs::path& path, std::string_view advice) {
   std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) {
     const int cause = errno;
     if (cause == ENOENT)
-      return epoch{};
+      return std::optional<bytes>{};
     return file_error(errc::io, "read", path.string(), cause);
   }
   const std::string value{std::istreambuf_iterator<char>(file), {}};
   const auto content = unsealed(value);
-  if (!content || content->size() != sizeof(epoch::rep))
-    return error{errc::corrupt, path.string() + " is damaged: it counts the job's attempts. Put a copy of "
-                                                "it in its place, or remove it together with the checkpoints"};
-  return epoch{byte_reader(*content).read_raw<epoch::rep>()};
+  if (!content)
+    return error{errc::corrupt, path.string() + " is damaged: " + std::string(advice)};
+  return std::optional<bytes>{*content};
+}
+
+status write_small_file(const fs::path& path, std::string_view content) {
+  const std::string value = sealed(content);
+  const fs::path unfinished = path.parent_path() / (".checkpoint-" + path.filename().string() + ".new");
+  const file_descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.is_open() ||
+      ::write(file.number(), value.data(), value.size()) != static_cast<ssize_t>(value.size()) ||
+      ::fsync(file.number()) != 0 || ::rename(unfinished.c_str(), path.c_str()) != 0)
+    return file_error(errno == ENOSPC ? errc::capacity : errc::io, "write", unfinished.string(), errno);
+  if (const int cause = sync_directory(path.parent_path().string()); cause != 0)
+    return file_error(errc::io, "sync", path.parent_path().string(), cause);
+  return {};
+}
+
+result<epoch> read_attempt(const fs::path& directory) {
+  const fs::path path = directory / "attempt";
+  constexpr std::string_view advice = "it counts the job's attempts. Put a copy of it in its place, or remove it "
+                                      "together with the checkpoints";
+  const auto content = read_small_file(path, advice);
+  if (!content)
+    return content.failure();
+  if (!*content)
+    return epoch{};
+  if ((*content)->size() != sizeof(epoch::rep))
+    return error{errc::corrupt, path.string() + " is damaged: " + std::string(advice)};
+  return epoch{byte_reader(**content).read_raw<epoch::rep>()};
 }
 
 result<bytes> checkpoint_files::read_blob(const blob_reference& blob) {

@@ -39,6 +39,12 @@ status for_each_file_name(const std::filesystem::path& directory, Use&& use) {
 /// The numbers of the files with a prefix, in ascending order.
 result<std::vector<checkpoint_id>> ids_of_files(const std::filesystem::path& directory, std::string_view prefix);
 
+/// The content of a small sealed file of a directory, or nothing where there is none.
+result<std::optional<bytes>> read_small_file(const std::filesystem::path& path, std::string_view advice);
+
+/// Writes one durably, under another name first.
+status write_small_file(const std::filesystem::path& path, std::string_view content);
+
 /// How often the job has been started or restarted; 0 where nothing says so.
 result<epoch> read_attempt(const std::filesystem::path& directory);
 

@@ -5,9 +5,11 @@
 #include <system_error>
 
 #include <weir/base/log.hpp>
+#include <weir/snapshot/checkpoint_file.hpp>
 #include <weir/snapshot/directory_lock.hpp>
 #include <weir/snapshot/files_checkpoint_store.hpp>
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
+#include <weir/snapshot/store_draft.hpp>
 #include <weir/snapshot/store_file.hpp>
 #include <weir/snapshot/store_format.hpp>
 
@@ -64,6 +66,13 @@ result<std::unique_ptr<checkpoint_store>> open_lmdb(directory_lock&& lock, const
   return detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
 }
 
+std::vector<std::shared_ptr<const operator_snapshot>> shared(std::vector<operator_snapshot> operators) {
+  std::vector<std::shared_ptr<const operator_snapshot>> all;
+  for (operator_snapshot& one : operators)
+    all.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
+  return all;
+}
+
 /// Brings the checkpoint that is asked for, or else the newest, and the count of attempts from one store to
 /// another.
 status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id wanted) {
@@ -86,10 +95,7 @@ status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id w
   auto contents = from.load(id);
   if (!contents)
     return std::move(contents.failure());
-  std::vector<std::shared_ptr<const operator_snapshot>> operators;
-  for (operator_snapshot& part : contents->operators)
-    operators.push_back(std::make_shared<const operator_snapshot>(std::move(part)));
-  auto stored = into.store(contents->checkpoint, operators);
+  auto stored = into.store(contents->checkpoint, shared(std::move(contents->operators)));
   if (!stored)
     return std::move(stored.failure());
   log_info("took a checkpoint over from the other form of storage",
@@ -136,6 +142,25 @@ error with_older_checkpoint(error cause, std::optional<checkpoint_id> older) {
 }
 
 } // namespace detail
+
+result<completed_checkpoint> checkpoint_store::export_to(checkpoint_id id, const fs::path& file) {
+  std::error_code code;
+  if (fs::exists(fs::symlink_status(file, code)))
+    return detail::file_exists(file);
+  auto contents = load(id);
+  if (!contents)
+    return std::move(contents.failure());
+  const auto no_base = [](checkpoint_id) -> result<detail::manifest> {
+    return error{errc::checkpoint, "a savepoint adds to no checkpoint"};
+  };
+  const auto operators = shared(std::move(contents->operators));
+  auto draft = detail::store_draft::make(contents->checkpoint, operators, no_base);
+  if (!draft)
+    return std::move(draft.failure());
+  return detail::write_checkpoint_file(
+      file, job(), draft->content(), [&](const detail::store_draft::put_blob& put) { return draft->write_blobs(put); },
+      detail::existing_file::refused);
+}
 
 result<std::unique_ptr<checkpoint_store>> checkpoint_store::open(const std::string& job,
                                                                  const checkpoint_config& config) {

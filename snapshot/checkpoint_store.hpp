@@ -59,6 +59,9 @@ class checkpoint_store {
 
   virtual ~checkpoint_store() = default;
 
+  /// The job's name.
+  virtual const std::string& job() const noexcept = 0;
+
   /// Counts attempts on from at least `last`.
   virtual status continue_after(epoch last) = 0;
 
@@ -85,6 +88,12 @@ class checkpoint_store {
   store(completed_checkpoint checkpoint,
         const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
         checkpoint_id keep_from = {}) = 0;
+
+  /// Writes a checkpoint as one file that refers to no other: a savepoint. It appears under its name when it is
+  /// complete and on disk; a file that is there is not replaced.
+  ///
+  /// Errors: those of load(), in_use when there is a file of that name, capacity, io.
+  result<completed_checkpoint> export_to(checkpoint_id id, const std::filesystem::path& file);
 
   /// Deletes one checkpoint, readable or not. What others share with it stays. An id that is not there is
   /// invalid_setting.

@@ -19,7 +19,10 @@ caf::behavior checkpoint_store_actor::make_behavior() {
   return {
       [this](const store_checkpoint& order) {
         auto outcome = store_->store(order.checkpoint, *order.operators, order.keep_from);
-        answer(checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome)});
+        std::optional<result<completed_checkpoint>> savepoint;
+        if (outcome && !order.savepoint.empty())
+          savepoint = store_->export_to(order.checkpoint.id, order.savepoint);
+        answer(checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome), std::move(savepoint)});
       },
       [this](const prepare_attempt& order) { answer(prepare(order)); },
       [this](const delete_checkpoints&) { answer(checkpoints_deleted{store_->clear()}); },

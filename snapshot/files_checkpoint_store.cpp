@@ -120,15 +120,7 @@ result<std::vector<checkpoint_id>> files_checkpoint_store::ids_of(std::string_vi
 status files_checkpoint_store::write_attempt(epoch attempt) {
   byte_writer content;
   content.write_raw(attempt.value);
-  const std::string value = sealed(content.view());
-  const fs::path unfinished = directory_ / ".checkpoint-attempt.new";
-  const file_descriptor file(
-      ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.is_open() ||
-      ::write(file.number(), value.data(), value.size()) != static_cast<ssize_t>(value.size()) ||
-      ::fsync(file.number()) != 0 || ::rename(unfinished.c_str(), (directory_ / "attempt").c_str()) != 0)
-    return file_error(errno == ENOSPC ? errc::capacity : errc::io, "write", unfinished.string(), errno);
-  return sync(directory_);
+  return write_small_file(directory_ / "attempt", content.view());
 }
 
 status files_checkpoint_store::continue_after(epoch last) {

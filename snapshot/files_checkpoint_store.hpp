@@ -26,6 +26,7 @@ class files_checkpoint_store final : public checkpoint_store {
   /// Whether a directory holds checkpoints in this form.
   static result<bool> is_in(const std::filesystem::path& directory);
 
+  const std::string& job() const noexcept override { return job_; }
   status continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
   result<std::vector<completed_checkpoint>> list() override;

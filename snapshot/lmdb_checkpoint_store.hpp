@@ -31,6 +31,7 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   open(directory_lock&& lock, lmdb_file file, const std::string& job, std::uint32_t retained);
   ~lmdb_checkpoint_store() override;
 
+  const std::string& job() const noexcept override { return job_; }
   status continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
   result<std::vector<completed_checkpoint>> list() override;

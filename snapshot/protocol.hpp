@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,10 +95,18 @@ struct end_attempt {
   epoch attempt;
 };
 
-/// Take one last checkpoint now. `stop`: sources read no more; otherwise all input has ended.
+/// Take one last checkpoint now. `stop`: sources read no more; otherwise all input has ended. `savepoint`: where it is
+/// to be written to, too; answered by savepoint_taken before anything else, unless it is empty.
 struct take_last_checkpoint {
   epoch attempt;
   bool stop = false;
+  std::filesystem::path savepoint;
+};
+
+/// Take a checkpoint now, and write it to this file, too; answered by savepoint_taken.
+struct take_savepoint {
+  epoch attempt;
+  std::filesystem::path file;
 };
 
 // coordinator -> supervisor
@@ -122,6 +132,13 @@ struct last_checkpoint_finished {
   checkpoint_id checkpoint;
 };
 
+/// A savepoint is on disk, or cannot be taken.
+struct savepoint_taken {
+  epoch attempt;
+  std::filesystem::path file;
+  result<completed_checkpoint> outcome;
+};
+
 /// Nothing of this attempt will reach the store any more.
 struct attempt_ended {
   epoch attempt;
@@ -142,6 +159,7 @@ struct store_checkpoint {
   completed_checkpoint checkpoint;
   std::shared_ptr<const operator_snapshots> operators;
   checkpoint_id keep_from;
+  std::filesystem::path savepoint; ///< where to write it to, too; empty: nowhere
 };
 
 /// Begin an attempt after `failed`, from the last checkpoint that `failed` completed, or from
@@ -160,6 +178,7 @@ struct checkpoint_stored {
   epoch attempt;
   checkpoint_id checkpoint;
   result<completed_checkpoint> outcome;
+  std::optional<result<completed_checkpoint>> savepoint; ///< if one was to be written
 };
 
 /// The epoch of the new attempt, and the checkpoint that it starts from; null where there is none.
@@ -192,6 +211,8 @@ WEIR_LOCAL_MESSAGE(weir::coordinate_attempt)
 WEIR_LOCAL_MESSAGE(weir::start_checkpoints)
 WEIR_LOCAL_MESSAGE(weir::end_attempt)
 WEIR_LOCAL_MESSAGE(weir::take_last_checkpoint)
+WEIR_LOCAL_MESSAGE(weir::take_savepoint)
+WEIR_LOCAL_MESSAGE(weir::savepoint_taken)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_finished)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_failed)
 WEIR_LOCAL_MESSAGE(weir::last_checkpoint_finished)

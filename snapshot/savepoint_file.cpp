@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <limits>
 
+#include <weir/base/hash.hpp>
+#include <weir/base/units.hpp>
 #include <weir/snapshot/checkpoint_files.hpp>
 #include <weir/snapshot/directory_lock.hpp>
 #include <weir/snapshot/files_checkpoint_store.hpp>
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
+#include <weir/snapshot/store_reader.hpp>
 
 namespace weir {
 
@@ -69,6 +72,24 @@ status check_empty(const fs::path& directory) {
   return {};
 }
 
+/// Opens a file that needs no other.
+result<checkpoint_file> open_savepoint(const fs::path& file) {
+  auto whole = checkpoint_file::open(file);
+  if (whole && !is_self_contained(whole->content()))
+    return error{errc::invalid_input, file.string() + " needs other files of the directory that it is from: expected "
+                                                      "a savepoint, or what `weir savepoint export` wrote"};
+  return whole;
+}
+
+/// What tells one savepoint from another.
+bytes mark_of(const manifest& description) {
+  const bytes content = encode_manifest(description);
+  byte_writer out;
+  out.write_raw(description.checkpoint.id.value);
+  out.write_raw(hash_bytes(content.data(), content.size()));
+  return std::move(out).take();
+}
+
 } // namespace
 
 result<completed_checkpoint> export_checkpoint(checkpoint_reader& from, checkpoint_id id, const fs::path& file) {
@@ -83,13 +104,10 @@ result<completed_checkpoint> export_checkpoint(checkpoint_reader& from, checkpoi
 }
 
 result<completed_checkpoint> import_checkpoint(const fs::path& file, const fs::path& directory) {
-  const auto whole = checkpoint_file::open(file);
+  const auto whole = open_savepoint(file);
   if (!whole)
     return whole.failure();
   const manifest& description = whole->content();
-  if (!is_self_contained(description))
-    return error{errc::invalid_input, file.string() + " needs other files of the directory that it is from: expected "
-                                                      "one that `weir savepoint export` wrote"};
   std::error_code code;
   fs::create_directories(directory, code);
   if (code)
@@ -111,6 +129,45 @@ result<completed_checkpoint> import_checkpoint(const fs::path& file, const fs::p
   if (!written)
     return in_context(file.string(), std::move(written.failure()));
   return written;
+}
+
+status start_from_savepoint(checkpoint_store& into, const fs::path& directory, const fs::path& file) {
+  const fs::path origin = directory / "origin";
+  const auto whole = open_savepoint(file);
+  if (!whole)
+    return whole.failure();
+  if (whole->job() != into.job())
+    return error{errc::state_mismatch, file.string() + " is a savepoint of job " + in_quotes(whole->job()) +
+                                           ", and this is job " + in_quotes(into.job())};
+  const bytes mark = mark_of(whole->content());
+  const auto known = into.list();
+  if (!known)
+    return known.failure();
+  if (!known->empty()) {
+    const auto begun_from = read_small_file(origin, "it says which savepoint the job began with; remove it, and start "
+                                                    "the job without --from");
+    if (!begun_from)
+      return begun_from.failure();
+    if (*begun_from == mark)
+      return {};
+    return error{errc::in_use, directory.string() + " holds checkpoints that do not come from " + file.string() +
+                                   ": leave --from out to go on from the newest of them, give an empty directory "
+                                   "(checkpoint.dir), or have them deleted with checkpoint.discard"};
+  }
+  // The mark first: a checkpoint without it would not be known for what it is.
+  if (const status noted = write_small_file(origin, mark); !noted)
+    return noted;
+  if (const status counted = into.continue_after(whole->content().checkpoint.attempt); !counted)
+    return counted;
+  auto contents = read_contents(
+      whole->content(), [&](const blob_reference& blob) { return whole->read_blob(blob); }, file.string());
+  if (!contents)
+    return in_context(file.string(), std::move(contents.failure()));
+  std::vector<std::shared_ptr<const operator_snapshot>> operators;
+  for (operator_snapshot& one : contents->operators)
+    operators.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
+  const auto stored = into.store(contents->checkpoint, operators);
+  return stored ? status{} : status{stored.failure()};
 }
 
 status remove_checkpoint(const fs::path& directory, checkpoint_id id) {

@@ -4,6 +4,7 @@
 
 #include <weir/base/error.hpp>
 #include <weir/snapshot/checkpoint_reader.hpp>
+#include <weir/snapshot/checkpoint_store.hpp>
 
 /// Checkpoints that leave their directory, or come into one.
 namespace weir {
@@ -23,6 +24,15 @@ result<completed_checkpoint> export_checkpoint(checkpoint_reader& from, checkpoi
 ///         in_use when a job owns the directory or it holds checkpoints.
 result<completed_checkpoint> import_checkpoint(const std::filesystem::path& file,
                                                const std::filesystem::path& directory);
+
+/// Brings a savepoint into the store of a job that is started from it, and notes there which one it was: a store that
+/// holds checkpoints already is left as it is if they come from this savepoint, so that the job can be started again and
+/// again with the same words.
+///
+/// Errors: those of import_checkpoint, state_mismatch when it is of another job, in_use when the store holds
+///         checkpoints that do not come from it.
+status start_from_savepoint(checkpoint_store& into, const std::filesystem::path& directory,
+                            const std::filesystem::path& file);
 
 /// Deletes one checkpoint of a directory that no job owns. What others share with it stays.
 ///

@@ -52,6 +52,21 @@ constexpr verb all_verbs[] = {
      "Key groups that both checkpoints share are not read. When a value was refreshed makes no\n"
      "difference.\n",
      diff_states},
+    {"savepoint", "", "DIR [TARGET]", "[--json]", "has the job that runs in a directory take a savepoint",
+     "Has the job whose checkpoint.dir is DIR take a checkpoint now, and write it to TARGET: a file, or a\n"
+     "directory in which one is named after the job and the time; without TARGET, DIR/savepoints. The job\n"
+     "goes on. The file needs no other, may be moved anywhere, and is what a job begins with that is\n"
+     "started with --from FILE. Waits until it is on disk.\n",
+     take_savepoint},
+    {"stop", "", "DIR", "[--drain] [--savepoint TARGET] [--json]", "has the job take a last checkpoint and stop",
+     "Has the job whose checkpoint.dir is DIR take a last checkpoint and stop; it goes on from there when\n"
+     "it is started again. --drain: as if all input had ended, so that all windows come out; the job has\n"
+     "then finished for good. --savepoint: the last checkpoint is a savepoint, too.\n",
+     stop_job},
+    {"cancel", "", "DIR", "[--savepoint TARGET] [--json]", "has the job stop at once",
+     "Has the job whose checkpoint.dir is DIR stop without another checkpoint: what has come since the\n"
+     "last one is done again when it is started again. With --savepoint the same as stop.\n",
+     cancel_job},
     {"savepoint", "export", "DIR FILE", "[--at N]", "writes a checkpoint to one file",
      "Writes a checkpoint to FILE, which needs no other file. FILE is complete and on disk when it is\n"
      "there, and one that is there is not replaced.\n",

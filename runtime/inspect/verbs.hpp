@@ -17,7 +17,9 @@ struct verb_words {
   std::vector<std::string> arguments;
   std::optional<checkpoint_id> at;
   std::string format = "json";
+  std::string savepoint; ///< where to write it
   bool as_json = false;
+  bool drain = false;
 };
 
 /// Whether what was looked at is as it should be.
@@ -26,9 +28,9 @@ enum class outcome : std::uint8_t { good, bad };
 /// One thing that the program does.
 struct verb {
   const char* group;
-  const char* name;
+  const char* name;      ///< empty: the group alone
   const char* arguments; ///< as in the help: those in brackets may be left out
-  const char* options;   ///< of --at, --format and --json
+  const char* options;   ///< of --at, --format, --json, --savepoint and --drain
   const char* summary;
   const char* help;
   result<outcome> (*run)(const verb_words& words, output& out);
@@ -46,6 +48,9 @@ result<outcome> scan_state(const verb_words& words, output& out);
 result<outcome> diff_states(const verb_words& words, output& out);
 result<outcome> export_savepoint(const verb_words& words, output& out);
 result<outcome> import_savepoint(const verb_words& words, output& out);
+result<outcome> take_savepoint(const verb_words& words, output& out);
+result<outcome> stop_job(const verb_words& words, output& out);
+result<outcome> cancel_job(const verb_words& words, output& out);
 
 /// How keys and values look, for the help.
 const char* help_of_entries();

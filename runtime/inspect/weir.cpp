@@ -19,17 +19,21 @@ namespace {
 
 using namespace weir;
 
+std::string words_of(const verb& one) {
+  return *one.name ? std::string(one.group) + " " + one.name : one.group;
+}
+
 std::string usage_of(const verb& one) {
-  std::string text = std::string("weir ") + one.group + " " + one.name + " " + one.arguments;
+  const std::string text = "weir " + words_of(one) + " " + one.arguments;
   return *one.options ? text + " " + one.options : text;
 }
 
 std::string help_of_all() {
-  std::string text = "weir: looks into the checkpoint directory of a job, also while the job runs.\n\n"
+  std::string text = "weir: looks into the checkpoint directory of a job, and tells a running job what to do.\n\n"
                      "Usage: weir COMMAND ARGUMENT...\n\n"
                      "Commands:\n";
   for (const verb& one : verbs()) {
-    std::string term = std::string("  ") + one.group + " " + one.name + " " + one.arguments;
+    std::string term = "  " + words_of(one) + " " + one.arguments;
     term.resize(std::max<std::size_t>(46, term.size() + 2), ' ');
     text += term + one.summary + "\n";
   }
@@ -44,8 +48,9 @@ std::string help_of_all() {
           "  --version        prints Weir's version\n"
           "  --               takes all that follows as arguments\n"
           "\n"
-          "A job is not disturbed: nothing is locked that it would wait for, and nothing is changed, except by\n"
-          "rm and import, which are refused while a job owns the directory.\n"
+          "Looking does not disturb a job: nothing is locked that it would wait for. rm and import are refused\n"
+          "while a job owns the directory. savepoint, stop and cancel reach a job of the same user on this\n"
+          "machine, by a socket in its directory.\n"
           "\n"
           "Exit codes: 0 success, 1 something is damaged or failed, 2 a mistake in the command line.\n";
   return text;
@@ -65,18 +70,25 @@ int refuse(const std::string& problem, const std::string& help) {
   return exit_usage;
 }
 
-/// The verb that the first two words name, or what is wrong with them.
+/// The verb that the first one or two words name, or what is wrong with them.
 std::variant<const verb*, std::string> find_verb(const std::vector<std::string>& words) {
   std::vector<std::string> groups, names;
+  const verb* alone = nullptr;
   for (const verb& one : verbs()) {
     if (std::ranges::find(groups, one.group) == groups.end())
       groups.emplace_back(one.group);
     if (one.group != words[0])
       continue;
+    if (!*one.name) {
+      alone = &one;
+      continue;
+    }
     names.emplace_back(one.name);
     if (words.size() > 1 && one.name == words[1])
       return &one;
   }
+  if (alone)
+    return alone;
   if (names.empty())
     return "there is no command " + in_quotes(words[0]) + suggestion_of(words[0], groups);
   if (words.size() < 2)
@@ -94,7 +106,7 @@ std::pair<std::size_t, std::size_t> count_arguments(std::string_view arguments) 
 /// Fills in the words of a verb. Returns what is wrong with them.
 std::string read_words(const verb& what, const std::vector<std::string>& words, const std::vector<std::string>& options,
                        verb_words& into) {
-  into.arguments.assign(words.begin() + 2, words.end());
+  into.arguments.assign(words.begin() + (*what.name ? 2 : 1), words.end());
   const auto [least, most] = count_arguments(what.arguments);
   if (into.arguments.size() < least || into.arguments.size() > most)
     return "expected " + std::string(what.arguments) + ", found " + std::to_string(into.arguments.size()) +
@@ -105,6 +117,12 @@ std::string read_words(const verb& what, const std::vector<std::string>& words, 
     const auto has = [&](const char* known) { return name == known && std::strstr(what.options, known); };
     if (has("--json") && value.empty()) {
       into.as_json = true;
+    } else if (has("--drain") && value.empty()) {
+      into.drain = true;
+    } else if (has("--savepoint")) {
+      if (value.empty())
+        return "--savepoint: expected a file or directory to write it to";
+      into.savepoint = value;
     } else if (has("--format")) {
       if (value != "json" && value != "csv")
         return "--format: expected json or csv, found " + in_quotes(value);
@@ -155,7 +173,7 @@ int main(int argc, char** argv) {
       return show({"weir " + std::string(version_text()) + "\n"});
     else if (!word.starts_with("--")) // a key may begin with a minus sign
       words.push_back(word);
-    else if ((word == "--at" || word == "--format") && i + 1 < argc)
+    else if ((word == "--at" || word == "--format" || word == "--savepoint") && i + 1 < argc)
       options.push_back(word + "=" + argv[++i]);
     else
       options.push_back(word);
@@ -170,6 +188,6 @@ int main(int argc, char** argv) {
     return show({help_of(what)});
   verb_words given;
   if (const std::string problem = read_words(what, words, options, given); !problem.empty())
-    return refuse(problem, std::string("weir ") + what.group + " " + what.name);
+    return refuse(problem, "weir " + words_of(what));
   return run(what, given);
 }

@@ -108,6 +108,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"checkpoint.alignment-timeout", "8500ms"},
                                                       {"checkpoint.map-size", "9GiB"},
                                                       {"checkpoint.restore-from", "10"},
+                                                      {"from", "/tmp/z.weir"},
                                                       {"checkpoint.discard", "true"},
                                                       {"checkpoint.allow-dropped-state", "true"},
                                                       {"state.backend", "lmdb"},

@@ -1,0 +1,306 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <support/memory_sink.hpp>
+#include <support/temporary_directory.hpp>
+#include <weir/actors/sources/generate.hpp>
+#include <weir/runtime/job.hpp>
+#include <weir/runtime/topology.hpp>
+
+using namespace weir;
+using namespace weir::testing;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t records = 60'000;
+constexpr std::uint64_t keys = 17;
+
+using key_count = counted<std::uint64_t>;
+using output = committed_records<key_count>;
+
+topology counting_job(const std::shared_ptr<output>& results) {
+  topology job{"counting"};
+  job.source("numbers", generate(
+                            [](std::uint64_t i) {
+                              if (i % 64 == 0)
+                                std::this_thread::sleep_for(20us);
+                              return i;
+                            },
+                            records))
+      .key_by([](std::uint64_t i) { return i % keys; })
+      .count("count")
+      .sink("results", memory_sink<key_count>{results});
+  return job;
+}
+
+job_config counting_config(const fs::path& directory) {
+  job_config config;
+  config.parallelism = 2;
+  config.task.batch_size = 64;
+  config.lowest_level = log_level::off;
+  config.checkpoint.directory = directory;
+  config.checkpoint.interval = 5ms;
+  config.checkpoint.map_size = std::uint64_t{1} << 28;
+  config.restart.strategy = restart_kind::fixed_delay;
+  config.restart.delay = 1ms;
+  return config;
+}
+
+std::unique_ptr<job> start(const topology& what, const job_config& config) {
+  auto started = job::start(what, config);
+  if (!started)
+    FAIL(started.failure().message);
+  return std::move(*started);
+}
+
+void wait_for_some(const output& results) {
+  for (int i = 0; i < 30'000 && results.visible().empty(); ++i)
+    std::this_thread::sleep_for(1ms);
+}
+
+void finish(const topology& what, const job_config& config) {
+  const job_report report = start(what, config)->wait();
+  CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
+}
+
+/// Every count of every key once.
+void check_complete(const output& results) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> got;
+  for (const key_count& one : results.visible())
+    got.emplace_back(one.key, one.count);
+  std::sort(got.begin(), got.end());
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
+  for (std::uint64_t i = 0; i < records; ++i)
+    wanted.emplace_back(i % keys, i / keys + 1);
+  std::sort(wanted.begin(), wanted.end());
+  CHECK(got == wanted);
+}
+
+/// Tells the job what to do and waits until that is done.
+job_order::answer tell_and_wait(job& running, job_order order) {
+  std::promise<job_order::answer> answered;
+  order.done = {[&](job_order::answer answer) { answered.set_value(std::move(answer)); }};
+  running.tell(std::move(order));
+  return answered.get_future().get();
+}
+
+} // namespace
+
+TEST_CASE("a job stopped with a savepoint goes on from it elsewhere: nothing is lost and nothing doubled") {
+  for (const state_backend backend : {state_backend::memory, state_backend::directory, state_backend::lmdb}) {
+    CAPTURE(static_cast<int>(backend));
+    const temporary_directory place;
+    const auto results = std::make_shared<output>();
+    const fs::path file = place / "stopped.weir";
+    {
+      job_config config = counting_config(place / "first");
+      config.checkpoint.mode = checkpoint_mode::unaligned; // a savepoint is aligned all the same
+      const auto running = start(counting_job(results), config);
+      wait_for_some(*results);
+      const auto answer = tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}});
+      REQUIRE_MESSAGE(answer, answer.failure().message);
+      REQUIRE(*answer);
+      CHECK(running->wait().what == job_report::outcome::stopped);
+    }
+    fs::remove_all(place / "first");
+    const fs::path moved = place / "moved.weir";
+    fs::rename(file, moved);
+    job_config config = counting_config(place / "second");
+    config.parallelism = 3;
+    config.state.backend = backend;
+    config.checkpoint.from = moved;
+    finish(counting_job(results), config);
+    check_complete(*results);
+  }
+}
+
+TEST_CASE("a savepoint of a running job changes nothing for it, and is whole, though checkpoints are incremental") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const auto running = start(counting_job(results), counting_config(place / "state"));
+  wait_for_some(*results);
+  for (const char* name : {"first.weir", "second.weir"}) {
+    const auto taken = running->savepoint(place / name);
+    REQUIRE_MESSAGE(taken, taken.failure().message);
+    CHECK(taken->bytes != 0);
+  }
+  const auto again = running->savepoint(place / "first.weir");
+  REQUIRE(!again);
+  CHECK(again.failure().message.find("not replaced") != std::string::npos);
+  const auto nowhere = running->savepoint(place / "no" / "such" / "directory.weir");
+  REQUIRE(!nowhere);
+  CHECK(running->wait().what == job_report::outcome::finished);
+  check_complete(*results);
+  const auto late = running->savepoint(place / "late.weir");
+  REQUIRE(!late);
+  CHECK(late.failure().message.find("has ended") != std::string::npos);
+
+  // A copy of the job that begins with it does the rest of the work once more.
+  const auto copied = std::make_shared<output>();
+  job_config config = counting_config(place / "copy");
+  config.checkpoint.from = place / "second.weir";
+  finish(counting_job(copied), config);
+  CHECK(copied->visible().size() < records);
+  for (const key_count& one : copied->visible())
+    CHECK(one.count <= records / keys + 1);
+}
+
+TEST_CASE("the same words start a job from a savepoint again and again; other checkpoints are not touched") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const fs::path file = place / "kept.weir";
+  {
+    const auto running = start(counting_job(results), counting_config(place / "first"));
+    wait_for_some(*results);
+    REQUIRE(tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
+  }
+  job_config config = counting_config(place / "second");
+  config.checkpoint.from = file;
+  const std::size_t before = results->visible().size();
+  for (int i = 0; i < 3; ++i) {
+    const auto running = start(counting_job(results), config);
+    for (int n = 0; n < 30'000 && results->visible().size() <= before; ++n)
+      std::this_thread::sleep_for(1ms);
+    running->stop();
+    running->wait();
+  }
+  finish(counting_job(results), config);
+  check_complete(*results);
+
+  job_config other = counting_config(place / "first");
+  other.checkpoint.from = file;
+  const auto refused = job::start(counting_job(results), other);
+  REQUIRE(!refused);
+  CHECK(refused.failure().message.find("holds checkpoints that do not come from") != std::string::npos);
+
+  topology another{"another"};
+  another.source("numbers", generate([](std::uint64_t i) { return i; }, 1)).sink("out", [](std::uint64_t) {});
+  job_config config_of_another = counting_config(place / "third");
+  config_of_another.checkpoint.from = file;
+  const auto foreign = job::start(another, config_of_another);
+  REQUIRE(!foreign);
+  CHECK(foreign.failure().code == errc::state_mismatch);
+
+  job_config without = counting_config("");
+  without.checkpoint.from = file;
+  const auto homeless = job::start(counting_job(results), without);
+  REQUIRE(!homeless);
+  CHECK(homeless.failure().message.find("checkpoint.dir") != std::string::npos);
+}
+
+TEST_CASE("a damaged savepoint is an error before anything runs") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const fs::path file = place / "kept.weir";
+  {
+    const auto running = start(counting_job(results), counting_config(place / "first"));
+    wait_for_some(*results);
+    REQUIRE(running->savepoint(file));
+  }
+  const auto size = fs::file_size(file);
+  for (const std::uintmax_t at : {std::uintmax_t{3}, size / 2, size - 5}) {
+    CAPTURE(at);
+    const fs::path damaged = place / ("damaged" + std::to_string(at));
+    fs::copy_file(file, damaged);
+    {
+      std::fstream content(damaged, std::ios::in | std::ios::out | std::ios::binary);
+      content.seekg(static_cast<std::streamoff>(at));
+      const char byte = static_cast<char>(content.get() ^ 0x40);
+      content.seekp(static_cast<std::streamoff>(at));
+      content.put(byte);
+    }
+    job_config config = counting_config(place / ("from" + std::to_string(at)));
+    config.checkpoint.from = damaged;
+    const auto refused = job::start(counting_job(results), config);
+    REQUIRE(!refused);
+    CHECK(refused.failure().message.find(damaged.string()) != std::string::npos);
+  }
+}
+
+TEST_CASE("a job that is drained comes to its end as if its input had") {
+  const temporary_directory place;
+  const auto results = std::make_shared<committed_records<std::uint64_t>>();
+  const auto windows = std::make_shared<committed_records<std::uint64_t>>();
+  topology job{"endless"};
+  const auto emitted = std::make_shared<std::atomic<std::uint64_t>>(0);
+  const auto numbers = job.source("numbers", generate([emitted](std::uint64_t i) {
+                                    if (i % 16 == 0)
+                                      std::this_thread::sleep_for(20us);
+                                    ++*emitted;
+                                    return i;
+                                  }))
+                           .assign_times("times", [](std::uint64_t i) { return event_time{std::chrono::milliseconds{i}}; },
+                                         bounded_disorder{0s});
+  numbers.sink("results", memory_sink<std::uint64_t>{results});
+  numbers.key_by([](std::uint64_t) { return std::uint64_t{0}; })
+      .window(tumbling(24h * 365))
+      .count("count")
+      .map("value", [](const windowed<std::uint64_t, std::uint64_t>& one) { return one.value; })
+      .sink("windows", memory_sink<std::uint64_t>{windows});
+  job_config config = counting_config(place / "state");
+  config.parallelism = 1;
+  const auto running = start(job, config);
+  while (*emitted < 100)
+    std::this_thread::sleep_for(1ms);
+  const fs::path file = place / "drained.weir";
+  const auto answer = tell_and_wait(*running, {.what = job_order::kind::stop, .drain = true, .savepoint = file, .done = {}});
+  REQUIRE_MESSAGE(answer, answer.failure().message);
+  REQUIRE(*answer);
+  CHECK((*answer)->last);
+  CHECK(running->wait().what == job_report::outcome::finished);
+  CHECK(results->visible().size() == *emitted);
+  CHECK(windows->visible() == std::vector<std::uint64_t>{*emitted});
+}
+
+TEST_CASE("a job that is cancelled stops without another checkpoint, and goes on from its last one") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const job_config config = counting_config(place / "state");
+  for (int i = 0; i < 3; ++i) {
+    const auto running = start(counting_job(results), config);
+    wait_for_some(*results);
+    const auto answer = tell_and_wait(*running, {.what = job_order::kind::cancel, .drain = false, .savepoint = {}, .done = {}});
+    REQUIRE(answer);
+    CHECK(!*answer);
+    CHECK(running->wait().what == job_report::outcome::stopped);
+  }
+  finish(counting_job(results), config);
+  check_complete(*results);
+}
+
+TEST_CASE("savepoints are taken, or refused, while tasks are killed; either is said, and no result changes") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const auto running = start(counting_job(results), counting_config(place / "state"));
+  wait_for_some(*results);
+  std::vector<fs::path> taken;
+  for (int i = 0; i < 12; ++i) {
+    running->kill_task(i % 2 == 0 ? "count" : "results", static_cast<std::uint32_t>(i / 2 % 2));
+    const fs::path file = place / ("savepoint" + std::to_string(i) + ".weir");
+    if (const auto done = running->savepoint(file))
+      taken.push_back(file);
+    else
+      CHECK(!done.failure().message.empty());
+  }
+  CHECK(running->wait().what == job_report::outcome::finished);
+  check_complete(*results);
+  for (const fs::path& file : taken) {
+    job_config config = counting_config(place / file.stem());
+    config.checkpoint.from = file;
+    finish(counting_job(std::make_shared<output>()), config);
+  }
+}
