@@ -40,12 +40,13 @@ class sum_up_keys {
 
 weir::stream<key_total> keyed_sums(weir::topology& job, const workload& what) {
   const fast_modulo by_keys(what.keys);
-  return job
-      .source("events", weir::generate(
-                            [by_keys](std::uint64_t i, event& out) { out = make_event(i, by_keys); },
-                            what.records))
-      .key_by([](const event& in) { return in.key; })
-      .aggregate("sum", sum_values{});
+  return sums_of(job.source("events", weir::generate(
+                                          [by_keys](std::uint64_t i, event& out) { out = make_event(i, by_keys); },
+                                          what.records)));
+}
+
+weir::stream<key_total> sums_of(weir::stream<event> events) {
+  return events.key_by([](const event& in) { return in.key; }).aggregate("sum", sum_values{});
 }
 
 weir::topology keyed_sum_job(const workload& what, std::shared_ptr<shared_totals> results) {

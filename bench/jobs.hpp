@@ -74,6 +74,7 @@ struct key_total {
 
 /// The results of keyed-sum: what the jobs that are made of it do something with.
 weir::stream<key_total> keyed_sums(weir::topology& job, const workload& what);
+weir::stream<key_total> sums_of(weir::stream<event> events);
 
 // The workloads as a user of Weir writes them. The results are in `results` when the job has ended.
 
@@ -85,6 +86,7 @@ weir::topology chain_job(const workload& what, std::shared_ptr<shared_totals> re
 weir::topology fan_out_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology latency_job(const workload& what, std::shared_ptr<shared_totals> results,
                            std::shared_ptr<latencies> seen);
+weir::topology checkpoints_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,
                             std::shared_ptr<failure> plan, std::uint32_t parallelism);
 

@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
       {"word-count", word_count_job},
       {"chain", chain_job},
       {"fan-out", fan_out_job},
+      {"checkpoints", checkpoints_job},
       {"latency", [&](const workload& what, auto results) { return latency_job(what, results, seen); }},
       {"recovery", [&](const workload& what, auto results) {
          return recovery_job(what, results, plan, config.parallelism);
@@ -136,6 +137,10 @@ int main(int argc, char** argv) {
       ->check(size_problem);
   app.add_option("--mode", config.checkpoint.mode, "What checkpoints promise")
       ->transform(CLI::CheckedTransformer(modes));
+  app.add_option("--changed", done.what.changed, "checkpoints: percent of the keys that change from one to the next")
+      ->check(CLI::Range(1, 100));
+  bool all_full = false;
+  app.add_flag("--full", all_full, "Every checkpoint holds everything");
   app.add_option("--dir", directory, "Where checkpoints are kept; without it, in a temporary place");
   app.add_option("--fail", what_fails,
                  "recovery: what fails after half of the records: none, and the job goes on from the "
@@ -145,6 +150,11 @@ int main(int argc, char** argv) {
 
   done.what = with_defaults(done.what);
   done.parallelism = config.parallelism;
+  config.checkpoint.incremental = !all_full;
+  if (done.what.name == "checkpoints") { // a line for each of them
+    config.lowest_level = weir::log_level::debug;
+    config.format = weir::log_format::json;
+  }
   weir::configure_log(config.lowest_level, config.format);
   if (!cache_size.empty())
     config.state.cache_size = *weir::parse_size(cache_size);

@@ -148,12 +148,16 @@ struct totals {
   }
 };
 
+/// Of checkpoints, whose records come in rounds, one behind each checkpoint.
+inline constexpr std::uint64_t checkpoint_rounds = 6;
+
 /// What is measured, after the options are read.
 struct workload {
   std::string name;
   std::uint64_t keys = 0;    ///< 0: the workload's own
   std::uint64_t records = 0; ///< records, or lines of word-count; 0: the workload's own
   std::uint32_t operators = 10; ///< of chain and fan-out
+  std::uint32_t changed = 10;   ///< of checkpoints: percent of the keys from one checkpoint to the next
 };
 
 /// The workload with its own figures where the options gave none.
@@ -172,7 +176,8 @@ inline workload with_defaults(workload what) {
                    : what.name == "start"    ? start_records
                    : what.name == "latency"  ? 20 * latency_rate
                    : what.name == "recovery" ? recovery_records
-                                             : default_records;
+                   : what.name == "checkpoints" ? checkpoint_rounds
+                                                : default_records;
   }
   return what;
 }

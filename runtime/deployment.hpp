@@ -47,11 +47,10 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
                                 const std::shared_ptr<const checkpoint_contents>& contents,
                                 const std::vector<std::vector<bytes>>& first_splits);
 
-/// Makes the blueprints of all tasks for one attempt, which `run` names. What was under way in `contents`, which
-/// may be null, is replayed.
+/// Makes the blueprints of all tasks, with a name for the run that no other has. What was under way in `contents`,
+/// which may be null, is replayed.
 deployment make_deployment(const topology_graph& graph, const job_plan& plan, const job_config& config,
-                           starting_states states, const std::shared_ptr<const checkpoint_contents>& contents,
-                           const std::string& run);
+                           starting_states states, const std::shared_ptr<const checkpoint_contents>& contents);
 
 /// Where the working state of a job is, if that is on disk.
 std::filesystem::path working_directory(const job_config& config);

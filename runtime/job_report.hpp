@@ -25,7 +25,7 @@ struct job_report {
 
   outcome what = outcome::finished;
   std::string failure;
-  std::uint32_t restarts = 0;
+  std::uint32_t restarts = 0;         ///< of the whole job or of a region of it
   std::uint32_t checkpoints = 0;      ///< completed
   std::uint32_t failed_checkpoints = 0; ///< given up, or overtaken by a later one
   duration checkpoint_time{};         ///< of all of them, from trigger to durable

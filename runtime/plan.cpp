@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace weir {
@@ -235,6 +236,25 @@ std::string_view to_string(partitioning how) noexcept {
   case partitioning::broadcast: return "broadcast";
   }
   return "unknown";
+}
+
+std::vector<std::uint32_t> regions_of(const job_plan& plan) {
+  std::vector<std::uint32_t> regions(plan.chains.size());
+  std::iota(regions.begin(), regions.end(), 0);
+  const auto root = [&](std::uint32_t chain) {
+    while (regions[chain] != chain)
+      chain = regions[chain] = regions[regions[chain]];
+    return chain;
+  };
+  for (const planned_edge& edge : plan.edges) {
+    const std::uint32_t from = root(edge.from_chain), to = root(edge.to_chain);
+    regions[std::max(from, to)] = std::min(from, to);
+  }
+  // A root comes before the rest of its region.
+  std::uint32_t count = 0;
+  for (std::uint32_t chain = 0; chain < regions.size(); ++chain)
+    regions[chain] = regions[chain] == chain ? count++ : regions[regions[chain]];
+  return regions;
 }
 
 } // namespace weir

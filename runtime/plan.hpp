@@ -54,6 +54,10 @@ struct job_plan {
 result<job_plan> make_plan(const topology_graph& graph, const job_config& config,
                            const std::set<std::uint32_t>& apart = {});
 
+/// The regions of a plan: which chains are connected, in whatever direction and over however many edges. Returns a
+/// number for each chain, from 0 on without gaps.
+std::vector<std::uint32_t> regions_of(const job_plan& plan);
+
 /// A plan for a person to read.
 std::string plan_as_text(const topology_graph& graph, const job_plan& plan);
 

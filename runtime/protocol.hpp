@@ -35,6 +35,12 @@ struct restart_due {
   epoch attempt; ///< the one that failed
 };
 
+/// The delay before a region starts again is over.
+struct region_restart_due {
+  epoch attempt;
+  std::uint32_t restart; ///< number of the restart of a region in this attempt
+};
+
 /// Time to say which tasks have still not stopped.
 struct report_unstopped {
   epoch attempt;
@@ -47,5 +53,6 @@ WEIR_LOCAL_MESSAGE(weir::supervise)
 WEIR_LOCAL_MESSAGE(weir::job_ordered)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)
+WEIR_LOCAL_MESSAGE(weir::region_restart_due)
 WEIR_LOCAL_MESSAGE(weir::report_unstopped)
 WEIR_END_MESSAGES(weir_runtime)

@@ -38,6 +38,9 @@ struct restart_config {
   /// exponential_delay: after running this long without a failure the delay starts over.
   duration reset_after = std::chrono::minutes{1};
 
+  /// Whether a failure restarts only those tasks that the failed one is connected with, and the others go on.
+  bool region = true;
+
   /// failure_rate: the job is given up at more failures than this within `rate_interval`.
   std::uint32_t rate_maximum = 3;
   duration rate_interval = std::chrono::minutes{1};

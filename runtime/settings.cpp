@@ -137,9 +137,9 @@ setting choice_setting(std::string_view key, std::string_view word,
 }
 
 template <class At>
-setting directory_setting(std::string_view key, At at, std::string_view meaning) {
-  setting row{.key = key, .word = "DIR", .meaning = meaning};
-  row.allowed = "a directory, or nothing";
+setting path_setting(std::string_view key, std::string_view word, At at, std::string_view meaning) {
+  setting row{.key = key, .word = word, .meaning = meaning};
+  row.allowed = word == "DIR" ? "a directory, or nothing" : "a file, or nothing";
   row.assign = [=](job_config& config, std::string_view text) -> status {
     at(config) = text;
     return {};
@@ -150,8 +150,8 @@ setting directory_setting(std::string_view key, At at, std::string_view meaning)
 
 std::vector<setting> checkpoint_rows() {
   return {
-      directory_setting(
-          "checkpoint.dir", [](auto& c) -> auto& { return c.checkpoint.directory; },
+      path_setting(
+          "checkpoint.dir", "DIR", [](auto& c) -> auto& { return c.checkpoint.directory; },
           "Where checkpoints are stored: a directory for this job alone, on a local disk. Without "
           "it nothing is stored, and a failed job starts from the beginning."),
       duration_setting(
@@ -208,8 +208,8 @@ std::vector<setting> checkpoint_rows() {
           "checkpoint.restore-from", 0, any_64,
           [](auto& c) -> auto& { return c.checkpoint.restore_from; },
           "The number of the checkpoint that the job starts from. 0: the last complete one."),
-      directory_setting(
-          "from", [](auto& c) -> auto& { return c.checkpoint.from; },
+      path_setting(
+          "from", "FILE", [](auto& c) -> auto& { return c.checkpoint.from; },
           "The savepoint file that the job begins with. It needs a checkpoint.dir, without checkpoints; one whose "
           "checkpoints come from this savepoint is gone on from, so that the same words start the job again."),
       boolean_setting(
@@ -233,8 +233,8 @@ std::vector<setting> state_rows() {
           "Where keyed state lives. memory: in memory, checkpoints in an LMDB file. directory: in "
           "memory, checkpoints as files that other machines can read. lmdb: on disk, with a cache, for "
           "state larger than memory. A checkpoint taken with one is restored with any."),
-      directory_setting(
-          "state.directory", [](auto& c) -> auto& { return c.state.directory; },
+      path_setting(
+          "state.directory", "DIR", [](auto& c) -> auto& { return c.state.directory; },
           "lmdb: where the working state is. Without it `working` in checkpoint.dir, or the system's "
           "directory for temporary files."),
       size_setting(
@@ -284,6 +284,10 @@ std::vector<setting> restart_rows() {
       duration_setting(
           "restart.rate-interval", 1ms, [](auto& c) -> auto& { return c.restart.rate_interval; },
           "failure-rate: the time over which failures are counted."),
+      boolean_setting(
+          "recovery.region", [](auto& c) -> auto& { return c.restart.region; },
+          "Whether a failure restarts only the tasks that are connected with the failed one, and the parts of the "
+          "topology that share no edge with them go on."),
   };
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <utility>
 
 #include <weir/actors/task_actor.hpp>
@@ -15,8 +14,6 @@ namespace weir {
 
 namespace {
 
-constexpr std::chrono::seconds patience{10};
-
 restart_config resolved(const job_config& config) {
   restart_config restart = config.restart;
   if (restart.strategy == restart_kind::automatic)
@@ -25,21 +22,12 @@ restart_config resolved(const job_config& config) {
   return restart;
 }
 
-std::string random_run_name() {
-  std::random_device random;
-  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
-  std::string name;
-  for (int shift = 60; shift >= 0; shift -= 4)
-    name += "0123456789abcdef"[(number >> shift) & 15];
-  return name;
-}
-
 } // namespace
 
 supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
                                    std::function<void(job_report)> done)
     : actor_base(setup), job_(std::move(job)), done_(std::move(done)),
-      strategy_(resolved(job_.config)) {
+      strategy_(resolved(job_.config)), regions_(regions_of(job_.plan)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
     if (const auto task = task_of(who))
@@ -80,20 +68,20 @@ caf::behavior supervisor_actor::make_behavior() {
         deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
       },
       [this](const task_opened& fact) {
-        if (is_current(fact.attempt) && phase_ == phase::opening)
+        if (is_current(fact.attempt) && (phase_ == phase::opening || is_of_failed_region(fact.task)))
           task_was_opened(fact.task);
       },
       [this](const task_ended& fact) {
-        if (is_current(fact.attempt) && phase_ == phase::running)
+        if (is_current(fact.attempt) && phase_ == phase::running && !is_of_failed_region(fact.task))
           task_has_ended(fact.task);
       },
       [this](const loop_entry_ended& fact) {
-        if (!is_current(fact.attempt) || phase_ != phase::running)
+        if (!is_current(fact.attempt) || phase_ != phase::running || is_of_failed_region(fact.task))
           return;
         note_of_loop(fact.task, [](loop_termination& loop, std::uint32_t head) { return loop.entry_ended(head); });
       },
       [this](const loop_probed& fact) {
-        if (!is_current(fact.attempt) || phase_ != phase::running)
+        if (!is_current(fact.attempt) || phase_ != phase::running || is_of_failed_region(fact.task))
           return;
         note_of_loop(fact.task, [&](loop_termination& loop, std::uint32_t head) {
           return loop.probed(head, fact.round, fact.was_quiet);
@@ -105,7 +93,7 @@ caf::behavior supervisor_actor::make_behavior() {
         // What does not open the first time is a mistake, and will not open the second time.
         is_hopeless_ |= !has_run_ && phase_ == phase::opening && !fact.may_pass;
         has_to_commit_ |= fact.may_pass;
-        fail(fact.reason);
+        task_has_failed(fact.task, fact.reason);
       },
       [this](task_stopped& fact) {
         if (!is_current(fact.attempt))
@@ -158,6 +146,24 @@ caf::behavior supervisor_actor::make_behavior() {
         coordinator_ended_ = true;
         all_stopped();
       },
+      [this](const checkpoints_paused& fact) {
+        if (!is_current(fact.attempt) || !region_restart_)
+          return;
+        region_restart_->coordinator_paused = true;
+        region_has_stopped();
+      },
+      [this](const region_restart_due& order) {
+        if (is_current(order.attempt) && region_restart_ && region_restart_->number == order.restart)
+          prepare_region();
+      },
+      [this](checkpoint_read& answer) {
+        if (!is_current(answer.attempt) || !region_restart_ || region_restart_->at != region_restart::phase::preparing)
+          return;
+        if (answer.contents)
+          deploy_region(std::move(*answer.contents));
+        else
+          fail(answer.contents.failure().message);
+      },
       [this](const checkpoints_deleted& answer) {
         if (!answer.outcome)
           log_warning("the checkpoints could not be deleted",
@@ -181,13 +187,8 @@ caf::behavior supervisor_actor::make_behavior() {
           prepare_next_attempt();
       },
       [this](const report_unstopped& order) {
-        if (!is_current(order.attempt) || phase_ != phase::stopping)
-          return;
-        for (const running_task& task : tasks_)
-          if (!task.stopped)
-            log_warning("waiting for a task to stop: a function of the user has not returned",
-                        {{"task", task.name}});
-        tell_self_later(*this, patience, report_unstopped{attempt_});
+        if (is_current(order.attempt))
+          log_unstopped();
       },
   };
 }
@@ -216,50 +217,65 @@ void supervisor_actor::spawn_tasks(epoch attempt,
       last_counts_[snapshot.uid] += snapshot.counts;
   deployment made = make_deployment(
       *job_.graph, job_.plan, job_.config,
-      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents, random_run_name());
-  const caf::actor self = caf::actor_cast<caf::actor>(this);
+      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents);
   tasks_.clear();
+  region_restart_.reset();
   std::vector<caf::actor> actors;
   for (std::uint32_t i = 0; i < made.tasks.size(); ++i) {
-    running_task task;
-    task.name = made.tasks[i].name;
-    task.actor = spawn_task(system(), attempt_, task_id{i}, std::move(made.tasks[i]),
-                            job_.config.task, job_.config.checkpoint.mode, job_.plan.key_groups,
-                            self);
-    watch(*this, task.actor);
-    actors.push_back(task.actor);
-    tasks_.push_back(std::move(task));
+    tasks_.push_back(spawn(task_id{i}, std::move(made.tasks[i])));
+    actors.push_back(tasks_.back().actor);
   }
-  std::vector<connect_task> orders(actors.size());
-  for (const planned_channel& channel : made.channels) {
+  std::vector<connect_task> orders = orders_to_connect(made.channels);
+  tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest, last_complete_});
+  for (std::size_t i = 0; i < actors.size(); ++i)
+    tell(*this, actors[i], std::move(orders[i]));
+}
+
+supervisor_actor::running_task supervisor_actor::spawn(task_id id, task_blueprint blueprint) {
+  running_task task;
+  task.name = blueprint.name;
+  task.actor = spawn_task(system(), attempt_, id, std::move(blueprint), job_.config.task, job_.config.checkpoint.mode,
+                          job_.plan.key_groups, caf::actor_cast<caf::actor>(this));
+  watch(*this, task.actor);
+  return task;
+}
+
+std::vector<connect_task> supervisor_actor::orders_to_connect(const std::vector<planned_channel>& channels) const {
+  std::vector<connect_task> orders(tasks_.size());
+  for (connect_task& order : orders)
+    order.coordinator = coordinator_;
+  for (const planned_channel& channel : channels) {
     auto& outputs = orders[channel.from_task].outputs;
     auto& inputs = orders[channel.to_task].inputs;
     outputs.resize(std::max<std::size_t>(outputs.size(), channel.output + 1));
     inputs.resize(std::max<std::size_t>(inputs.size(), channel.input + 1));
-    outputs[channel.output] = {actors[channel.to_task], channel.input};
-    inputs[channel.input] = {actors[channel.from_task], channel.output};
+    outputs[channel.output] = {tasks_[channel.to_task].actor, channel.input};
+    inputs[channel.input] = {tasks_[channel.from_task].actor, channel.output};
   }
-  tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest, last_complete_});
-  for (std::size_t i = 0; i < actors.size(); ++i) {
-    orders[i].coordinator = coordinator_;
-    tell(*this, actors[i], std::move(orders[i]));
-  }
+  return orders;
 }
 
 void supervisor_actor::task_was_opened(task_id task) {
   tasks_[task.value].opened = true;
-  if (std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.opened; }))
+  if (!std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.opened; }))
+    return;
+  if (region_restart_)
+    run_region();
+  else
     run_tasks();
+}
+
+void supervisor_actor::begin_loop(std::uint32_t chain) {
+  const planned_chain& heads = job_.plan.chains[chain];
+  if (job_.graph->operators[heads.operators.front()].kind == "iterate")
+    loops_.insert_or_assign(chain, loop_termination(heads.parallelism));
 }
 
 void supervisor_actor::run_tasks() {
   phase_ = phase::running;
   has_run_ = true;
-  loops_.clear();
-  for (std::uint32_t i = 0; i < job_.plan.chains.size(); ++i)
-    if (const planned_chain& chain = job_.plan.chains[i];
-        job_.graph->operators[chain.operators.front()].kind == "iterate")
-      loops_.emplace(i, loop_termination(chain.parallelism));
+  for (std::uint32_t chain = 0; chain < job_.plan.chains.size(); ++chain)
+    begin_loop(chain);
   log_info(last_complete_ == checkpoint_id{} ? "job runs from the beginning"
                                              : "job runs from a checkpoint",
            {{"job", job_.graph->name},
@@ -350,7 +366,7 @@ void supervisor_actor::carry_out(job_order order) {
 }
 
 void supervisor_actor::request_savepoint(job_order order) {
-  if (phase_ != phase::running) {
+  if (phase_ != phase::running || region_restart_) {
     order.done(error{errc::checkpoint, "the job is not running just now: it starts, restarts or stops; try again"});
     return;
   }
@@ -424,6 +440,8 @@ void supervisor_actor::request_cancel() {
 
 void supervisor_actor::request_stop() {
   stop_requested_ = true;
+  if (region_restart_)
+    return; // once it runs again
   switch (phase_) {
   case phase::running:
     phase_ = phase::finishing;
@@ -453,12 +471,13 @@ void supervisor_actor::fail(const std::string& reason) {
 
 void supervisor_actor::stop_tasks() {
   phase_ = phase::stopping;
+  region_restart_.reset();
   coordinator_ended_ = coordinator_lost_;
   tell(*this, coordinator_, end_attempt{attempt_});
   for (const running_task& task : tasks_)
     if (!task.stopped)
       tell(*this, task.actor, stop_task{});
-  tell_self_later(*this, patience, report_unstopped{attempt_});
+  tell_self_later(*this, patience_with_tasks, report_unstopped{attempt_});
   all_stopped();
 }
 
@@ -466,7 +485,7 @@ void supervisor_actor::task_has_stopped(task_id task, const std::string& reason)
   running_task& stopped = tasks_[task.value];
   if (std::exchange(stopped.stopped, true))
     return;
-  fail("task '" + stopped.name + "' was lost: " + reason);
+  task_has_failed(task, "task '" + stopped.name + "' was lost: " + reason);
   all_stopped();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -37,7 +38,9 @@ struct supervised_job {
 
 /// Runs a job: spawns its tasks and watches them, and after a failure stops them all, waits until
 /// each has let go of what it held, and starts them again from the last complete checkpoint, as the
-/// restart strategy says.
+/// restart strategy says. Where the topology has parts that no edge connects, only those of the part that has failed
+/// (recovery.region): its tasks restart within the attempt, which goes on for the others. All instances of an operator
+/// are in one region, since they share what it keeps outside of its keys.
 ///
 /// When all input has ended, or the job is told to stop, it has a last checkpoint taken, stops the
 /// tasks, and calls `done` with the report.
@@ -55,6 +58,8 @@ class supervisor_actor : public actor_base {
   /// waiting for tasks to end; delaying: waiting to restart; preparing: the store reads.
   enum class phase : std::uint8_t { opening, running, finishing, stopping, delaying, preparing };
 
+  static constexpr std::chrono::seconds patience_with_tasks{10};
+
   struct running_task {
     caf::actor actor;
     std::string name;
@@ -64,10 +69,25 @@ class supervisor_actor : public actor_base {
     std::vector<record_counts> counts; // of the operators of its chain, once it has stopped
   };
 
+  /// What comes of a region, some of whose tasks have failed, while the others run. stopping: its tasks end and the
+  /// coordinator pauses; then as with the phases of the job.
+  struct region_restart {
+    enum class phase : std::uint8_t { stopping, delaying, preparing, opening };
+    std::uint32_t number; // of all that there have been in this attempt
+    std::uint32_t region;
+    phase at = phase::stopping;
+    bool coordinator_paused = false;
+    checkpoint_id restored{}; // that it starts from
+    std::string failure;
+  };
+
   void deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
               checkpoint_id highest);
   void spawn_tasks(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
                    checkpoint_id highest);
+  running_task spawn(task_id id, task_blueprint blueprint);
+  std::vector<connect_task> orders_to_connect(const std::vector<planned_channel>& channels) const;
+  void begin_loop(std::uint32_t chain);
   void run_tasks();
   void task_was_opened(task_id task);
   void task_has_ended(task_id task);
@@ -88,6 +108,14 @@ class supervisor_actor : public actor_base {
   void answer_savepoint(const savepoint_taken& fact);
   void answer_orders();
   void fail(const std::string& reason);
+  void task_has_failed(task_id task, const std::string& reason);
+  bool is_of_failed_region(task_id task) const;
+  void restart_region(task_id failed, const std::string& reason);
+  void region_has_stopped();
+  void prepare_region();
+  void deploy_region(std::shared_ptr<const checkpoint_contents> contents);
+  void run_region();
+  void log_unstopped();
   void stop_tasks();
   void all_stopped();
   void restart_or_give_up();
@@ -112,6 +140,9 @@ class supervisor_actor : public actor_base {
   checkpoint_id last_complete_{};
   counts_by_uid last_counts_; // in that checkpoint
   std::vector<running_task> tasks_;
+  std::vector<std::uint32_t> regions_; // by chain
+  std::optional<region_restart> region_restart_;
+  std::uint32_t region_restarts_ = 0;
   std::map<std::uint32_t, loop_termination> loops_; // by the chain that begins each
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped

@@ -16,6 +16,16 @@ void checkpoint_coordinator::start(time_point now) {
   last_end_ = now - config_.minimum_pause;
 }
 
+void checkpoint_coordinator::pause(time_point now) {
+  started_ = false;
+  last_end_ = now;
+  std::erase_if(pending_, [&](const auto& one) {
+    if (!one.second.storing)
+      decisions_.push_back(abort_decision{one.first, "a task has failed"});
+    return !one.second.storing;
+  });
+}
+
 std::optional<time_point> checkpoint_coordinator::next_trigger() const {
   if (!started_ || last_requested_ || config_.interval == duration::zero())
     return std::nullopt;

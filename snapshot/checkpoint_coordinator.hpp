@@ -72,8 +72,12 @@ class checkpoint_coordinator {
   checkpoint_coordinator(const checkpoint_config& config, std::uint32_t tasks, checkpoint_id last,
                          checkpoint_id restored = {});
 
-  /// All tasks run. Nothing is triggered before.
+  /// All tasks run, or run again. Nothing is triggered before.
   void start(time_point now);
+
+  /// Some tasks have failed: gives up what not all have acknowledged, which does not count as a failure, and triggers
+  /// nothing before the next start().
+  void pause(time_point now);
 
   void acknowledged(time_point now, checkpoint_id checkpoint, task_id task);
   /// A task cannot take its snapshot.

@@ -56,6 +56,19 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
         coordinator_->start(steady_now());
         carry_out();
       },
+      [this](const pause_checkpoints& order) {
+        if (!is_current(order.attempt))
+          return;
+        coordinator_->pause(steady_now());
+        carry_out();
+        tell(*this, supervisor_, checkpoints_paused{attempt_});
+      },
+      [this](const replace_tasks& order) {
+        if (!is_current(order.attempt))
+          return;
+        for (const auto& [task, actor] : order.tasks)
+          tasks_.at(task.value) = actor;
+      },
       [this](const end_attempt& order) {
         if (is_current(order.attempt)) {
           coordinator_.reset();

@@ -25,6 +25,7 @@ caf::behavior checkpoint_store_actor::make_behavior() {
         answer(checkpoint_stored{order.attempt, order.checkpoint.id, std::move(outcome), std::move(savepoint)});
       },
       [this](const prepare_attempt& order) { answer(prepare(order)); },
+      [this](const read_checkpoint& order) { answer(read(order)); },
       [this](const delete_checkpoints&) { answer(checkpoints_deleted{store_->clear()}); },
   };
 }
@@ -33,22 +34,35 @@ attempt_prepared checkpoint_store_actor::prepare(const prepare_attempt& order) {
   const result<epoch> attempt = store_->begin_attempt();
   if (!attempt)
     return {attempt, nullptr, {}};
+  checkpoint_id highest = order.otherwise;
+  auto restored = newest_of(order.failed, order.otherwise, highest);
+  if (!restored)
+    return {restored.failure(), nullptr, {}};
+  return {attempt, std::move(*restored), highest};
+}
+
+checkpoint_read checkpoint_store_actor::read(const read_checkpoint& order) {
+  checkpoint_id highest;
+  return {order.attempt, newest_of(order.attempt, order.otherwise, highest)};
+}
+
+result<std::shared_ptr<const checkpoint_contents>>
+checkpoint_store_actor::newest_of(epoch attempt, checkpoint_id otherwise, checkpoint_id& highest) {
   const auto known = store_->list();
   if (!known)
-    return {known.failure(), nullptr, {}};
-  checkpoint_id from = order.otherwise;
-  checkpoint_id highest = order.otherwise;
+    return known.failure();
+  checkpoint_id from = otherwise;
   for (const completed_checkpoint& checkpoint : *known) {
     highest = std::max(highest, checkpoint.id);
-    if (checkpoint.attempt == order.failed)
+    if (checkpoint.attempt == attempt)
       from = std::max(from, checkpoint.id);
   }
   if (from == checkpoint_id{})
-    return {attempt, nullptr, highest};
+    return std::shared_ptr<const checkpoint_contents>{};
   result<checkpoint_contents> contents = store_->load(from);
   if (!contents)
-    return {contents.failure(), nullptr, {}};
-  return {attempt, std::make_shared<const checkpoint_contents>(std::move(*contents)), highest};
+    return std::move(contents.failure());
+  return std::make_shared<const checkpoint_contents>(std::move(*contents));
 }
 
 } // namespace weir

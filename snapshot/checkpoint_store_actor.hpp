@@ -24,6 +24,12 @@ class checkpoint_store_actor : public actor_base {
     tell(*this, caf::actor_cast<caf::actor>(current_sender()), std::move(message));
   }
   attempt_prepared prepare(const prepare_attempt& order);
+  checkpoint_read read(const read_checkpoint& order);
+
+  /// Reads the newest checkpoint of an attempt, or `otherwise`; null where that is 0. Raises `highest` to the highest
+  /// id that is there.
+  result<std::shared_ptr<const checkpoint_contents>> newest_of(epoch attempt, checkpoint_id otherwise,
+                                                               checkpoint_id& highest);
 
   std::shared_ptr<checkpoint_store> store_;
 };

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weir/base/caf.hpp>
@@ -90,6 +91,18 @@ struct start_checkpoints {
   epoch attempt;
 };
 
+/// Some tasks have failed, and the others go on: give up what they have not taken part in, begin no other checkpoint,
+/// then answer checkpoints_paused.
+struct pause_checkpoints {
+  epoch attempt;
+};
+
+/// Those tasks have other actors now, which start from the newest complete checkpoint. start_checkpoints follows.
+struct replace_tasks {
+  epoch attempt;
+  std::vector<std::pair<task_id, caf::actor>> tasks;
+};
+
 /// The attempt is over: forget everything about it, then answer attempt_ended.
 struct end_attempt {
   epoch attempt;
@@ -139,6 +152,11 @@ struct savepoint_taken {
   result<completed_checkpoint> outcome;
 };
 
+/// Nothing reaches the store until tasks are replaced.
+struct checkpoints_paused {
+  epoch attempt;
+};
+
 /// Nothing of this attempt will reach the store any more.
 struct attempt_ended {
   epoch attempt;
@@ -169,6 +187,13 @@ struct prepare_attempt {
   checkpoint_id otherwise;
 };
 
+/// Read the last checkpoint that `attempt` completed, or `otherwise` (0: none). Answered by checkpoint_read to the
+/// sender.
+struct read_checkpoint {
+  epoch attempt;
+  checkpoint_id otherwise;
+};
+
 /// Delete all checkpoints; answered by checkpoints_deleted.
 struct delete_checkpoints {};
 
@@ -186,6 +211,12 @@ struct attempt_prepared {
   result<epoch> attempt;
   std::shared_ptr<const checkpoint_contents> restored;
   checkpoint_id highest; ///< ever stored
+};
+
+/// Null where there is none.
+struct checkpoint_read {
+  epoch attempt;
+  result<std::shared_ptr<const checkpoint_contents>> contents;
 };
 
 struct checkpoints_deleted {
@@ -209,6 +240,8 @@ WEIR_LOCAL_MESSAGE(weir::snapshot_failed)
 WEIR_LOCAL_MESSAGE(weir::completion_handled)
 WEIR_LOCAL_MESSAGE(weir::coordinate_attempt)
 WEIR_LOCAL_MESSAGE(weir::start_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::pause_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::replace_tasks)
 WEIR_LOCAL_MESSAGE(weir::end_attempt)
 WEIR_LOCAL_MESSAGE(weir::take_last_checkpoint)
 WEIR_LOCAL_MESSAGE(weir::take_savepoint)
@@ -216,10 +249,13 @@ WEIR_LOCAL_MESSAGE(weir::savepoint_taken)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_finished)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_failed)
 WEIR_LOCAL_MESSAGE(weir::last_checkpoint_finished)
+WEIR_LOCAL_MESSAGE(weir::checkpoints_paused)
 WEIR_LOCAL_MESSAGE(weir::attempt_ended)
 WEIR_LOCAL_MESSAGE(weir::checkpoints_failed)
 WEIR_LOCAL_MESSAGE(weir::store_checkpoint)
 WEIR_LOCAL_MESSAGE(weir::prepare_attempt)
+WEIR_LOCAL_MESSAGE(weir::read_checkpoint)
+WEIR_LOCAL_MESSAGE(weir::checkpoint_read)
 WEIR_LOCAL_MESSAGE(weir::delete_checkpoints)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_stored)
 WEIR_LOCAL_MESSAGE(weir::attempt_prepared)
