@@ -102,7 +102,8 @@ status make_directory(const std::string& path) {
 }
 
 status try_to_write(const std::string& path) {
-  const std::string probe = path + "/.pending~" + std::to_string(::getpid());
+  // One name for all: what a process leaves that is killed here, the next one removes.
+  const std::string probe = path + "/.pending~";
   const file_descriptor file(
       ::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   const int cause = errno;

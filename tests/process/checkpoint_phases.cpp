@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include <weir/actors/sources/generate.hpp>
+#include <weir/base/log.hpp>
 #include <weir/connectors/write_lines.hpp>
 #include <weir/runtime/job.hpp>
 #include <weir/runtime/topology.hpp>
@@ -177,8 +178,8 @@ topology job_of(const options& of) {
 }
 
 int run_job(const options& of) {
+  configure_log(log_level::error, log_format::text);
   job_config config;
-  config.lowest_level = log_level::error;
   config.parallelism = of.parallelism;
   config.task.batch_size = 64;
   config.checkpoint.directory = of.directory + "/checkpoints";

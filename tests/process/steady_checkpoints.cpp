@@ -77,8 +77,8 @@ int fail(const std::string& problem) {
 }
 
 int check(checkpoint_storage storage, std::uint64_t checkpoints, const fs::path& directory) {
+  configure_log(log_level::error, log_format::text);
   job_config config;
-  config.lowest_level = log_level::error;
   config.checkpoint.directory = directory;
   config.checkpoint.storage = storage;
   config.checkpoint.interval = std::chrono::milliseconds{2};
@@ -86,7 +86,7 @@ int check(checkpoint_storage storage, std::uint64_t checkpoints, const fs::path&
   topology job{"steady"};
   job.source("updates", steady_updates{checkpoints})
       .key_by([](std::uint64_t key) { return key; })
-      .count("count", emit::at_end)
+      .count("count")
       .sink("none", [](const counted<std::uint64_t>&) {});
   auto started = job::start(job, config);
   if (!started)
