@@ -123,6 +123,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"restart.reset-after", "15s"},
                                                       {"restart.rate-maximum", "16"},
                                                       {"restart.rate-interval", "17s"},
+                                                      {"recovery.region", "false"},
                                                       {"parallelism", "18"},
                                                       {"key-groups", "19"},
                                                       {"mode", "batch"},
