@@ -20,6 +20,11 @@ need_header() { # HEADER PACKAGE
   missing+=("$2")
 }
 
+# Of Debian's Python: another one that comes first in PATH does not see Debian's packages.
+need_python_module() { # MODULE PACKAGE
+  /usr/bin/python3 -c "import $1" 2>/dev/null || missing+=("$2")
+}
+
 need_program c++ g++
 need_program cmake cmake
 need_program ninja ninja-build
@@ -38,6 +43,7 @@ need_header toml++/toml.h libtomlplusplus-dev
 need_header nlohmann/json.hpp nlohmann-json3-dev
 need_header xxhash.h libxxhash-dev
 need_header benchmark/benchmark.h libbenchmark-dev
+need_python_module xxhash python3-xxhash
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 
 command -v apt-get >/dev/null ||
