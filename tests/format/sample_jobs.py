@@ -42,9 +42,15 @@ def free_port():
         return listening.getsockname()[1]
 
 
+def whole(text):
+    """43.0 and 43 are the same number in JSON."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
 def lines(rows):
     """Rows in an order of their own: that in which they are stored means nothing."""
-    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+    return sorted(json.dumps(json.loads(json.dumps(row), parse_float=whole), sort_keys=True) for row in rows)
 
 
 class Jobs(unittest.TestCase):
@@ -63,10 +69,10 @@ class Jobs(unittest.TestCase):
 
     def start(self, sample, *options):
         """Starts a job that stores checkpoints in `state`."""
-        log = open("log", "w")
-        self.addCleanup(log.close)
-        job = subprocess.Popen([os.path.join(SAMPLES, sample), *options, "--checkpoint-dir", "state",
-                                "--checkpoint-interval", "20ms"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open("printed", "w") as printed, open("log", "w") as log:
+            job = subprocess.Popen([os.path.join(SAMPLES, sample), *options, "--checkpoint-dir", "state",
+                                    "--checkpoint-interval", "20ms"],
+                                   stdin=subprocess.DEVNULL, stdout=printed, stderr=log)
         self.addCleanup(job.wait)
         self.addCleanup(job.kill)
         return job
@@ -108,3 +114,31 @@ class Jobs(unittest.TestCase):
             done = subprocess.run([WEIR, "state", "scan", "state", operator, state], capture_output=True, text=True)
             return done.stdout.count("\n") >= count
         wait_until(are_there, f'{count} entries in state "{state}" of operator "{operator}"')
+
+    def compare(self, path="state"):
+        """Compares what both say of all checkpoints; returns the newest, its states by operator and name."""
+        done = subprocess.run([READER, path], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        found = json.loads(done.stdout)
+        stored = json.loads(weir("checkpoints", "ls", path, "--json"))
+        kept = ("id", "completed", "attempt", "bytes", "operators", "key_groups", "last")
+        self.assertEqual([{name: checkpoint[name] for name in kept} for checkpoint in found["checkpoints"]],
+                         [{name: checkpoint[name] for name in kept} for checkpoint in stored])
+        self.assertTrue(stored)
+        for checkpoint in found["checkpoints"]:
+            states = self.compare_states(path, checkpoint)
+        return states, checkpoint
+
+    def compare_states(self, path, checkpoint):
+        number = str(checkpoint["id"])
+        listed = json.loads(weir("state", "ls", path, "--at", number, "--json"))
+        described = ("operator", "state", "shape", "kind", "time_to_live", "key_type", "type")
+        self.assertEqual(lines({name: state[name] for name in described} for state in checkpoint["states"]),
+                         lines({name: state[name] for name in described} for state in listed))
+        states = {(state["operator"], state["state"]): state["rows"] for state in checkpoint["states"]}
+        for operator, state in states:
+            scanned = weir("state", "scan", path, operator, state, "--at", number, "--format", "json")
+            self.assertEqual(lines(states[operator, state]),
+                             lines(json.loads(line) for line in scanned.splitlines()),
+                             f'state "{state}" of operator "{operator}" in checkpoint {number}')
+        return states
