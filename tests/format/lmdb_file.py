@@ -33,9 +33,9 @@ class LmdbFile:
         # The free pages hold no checkpoint, but that no page is both free and in use is worth knowing.
         free = set()
         for _, value in self._records("the free list", newest["free"]):
-            count, *pages = struct.unpack(f"<{len(value) // 8}Q", value)
+            count, *pages = struct.unpack(f"<{len(value) // 8}Q", value[:len(value) // 8 * 8]) or (-1,)
             if count != len(pages):
-                raise Damaged(f"{path}: expected {count} pages in a record of the free list, found {len(pages)}")
+                raise Damaged(f"{path}: a record of the free list has {len(value)} bytes and names {len(pages)} pages")
             free.update(pages)
         self.databases = {}
         for key, value in self._records("the main database", newest["main"], SUB_DATABASE):

@@ -54,8 +54,8 @@ class Reads:
 
     def test_a_join(self):
         self.write("orders.txt", "1 7 lamp\n2 8 chair\n")
-        self.run_some(3, lambda times: self.write("payments.txt", "9 9 1.00\n", times * 10**6),
-                      "enrichment", "--orders", "orders.txt", "--payments", "payments.txt", *self.options)
+        # Lines that are no payment keep the job busy and leave no state.
+        self.run_some(3, lambda times: self.write("payments.txt", "9 9 1.00\n" + "-\n" * 10**6, times), "enrichment", "--orders", "orders.txt", "--payments", "payments.txt", *self.options)
         self.compare()
 
     def test_a_map_with_a_time_to_live(self):
@@ -138,17 +138,16 @@ class FindsDamage(Jobs):
             good = file.read()
         found = 0
         for at in range(0, len(good), step):
-            for change in (0xFF, 0x01):
-                damaged = bytearray(good)
-                damaged[at] ^= change
-                with open(path, "wb") as file:
-                    file.write(damaged)
-                try:
-                    read = read_checkpoint.read(opened)
-                    self.assertEqual(json.dumps(read, sort_keys=True), right, f"{path}: byte {at} ^ {change:#x}")
-                except (Damaged, Undecodable) as problem:
-                    self.assertTrue(str(problem))
-                    found += 1
+            damaged = bytearray(good)
+            damaged[at] ^= 0xFF if at % 2 else 1 << at // 2 % 8
+            with open(path, "wb") as file:
+                file.write(damaged)
+            try:
+                read = read_checkpoint.read(opened)
+                self.assertEqual(json.dumps(read, sort_keys=True), right, f"{path}: byte {at}")
+            except (Damaged, Undecodable) as problem:
+                self.assertTrue(str(problem))
+                found += 1
         with open(path, "wb") as file:
             file.write(good)
         return found
@@ -158,7 +157,7 @@ class FindsDamage(Jobs):
         self.finish(self.start("login_check", "--input", "in.txt", *ReadsFiles.options))
         path = os.path.join("state", ReadsFiles.file)
         # Nothing in the file is without a checksum.
-        self.assertEqual(self.flip(path, 1, "state"), 2 * os.path.getsize(path))
+        self.assertEqual(self.flip(path, 1, "state"), os.path.getsize(path))
         with open(path, "r+b") as file:
             file.seek(20)
             file.write(b"\xff")
@@ -169,7 +168,7 @@ class FindsDamage(Jobs):
     def test_a_changed_byte_of_an_lmdb_file_is_told_or_changes_nothing(self):
         self.write("in.txt", "1 ann 10.0.0.1 Oslo 08:00\n2 bob 10.0.0.2 Rome 08:05\n")
         self.finish(self.start("login_check", "--input", "in.txt", *ReadsLmdb.options))
-        self.assertGreater(self.flip(os.path.join("state", ReadsLmdb.file), 11, "state"), 50)
+        self.assertGreater(self.flip(os.path.join("state", ReadsLmdb.file), 17, "state"), 50)
 
 
 if __name__ == "__main__":
