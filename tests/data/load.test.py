@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import unittest
 
@@ -20,7 +19,7 @@ DATA = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(DATA, "..", "format"))
 
 import read_checkpoint
-from sample_jobs import Jobs, free_port, wait_until, weir
+from sample_jobs import Jobs, free_ports, wait_until, weir
 
 BACKENDS = ("memory", "directory", "lmdb")
 FORMATS = sorted(os.path.basename(path) for path in glob.glob(os.path.join(DATA, "format-*")))
@@ -38,7 +37,7 @@ class Stored(Jobs):
                 with open(description) as file:
                     expected = json.load(file)
                 path = description.removesuffix(".json")
-                yield form, path if os.path.isdir(path) else path + ".weir", expected
+                yield path if os.path.isdir(path) else path + ".weir", expected
 
     def put_into(self, directory, path):
         shutil.rmtree(directory, ignore_errors=True)
@@ -48,12 +47,12 @@ class Stored(Jobs):
             shutil.copytree(path, directory)
 
     def test_the_reader_finds_what_was_written(self):
-        for form, path, expected in self.each():
+        for path, expected in self.each():
             with self.subTest(path):
                 self.assertEqual(json.loads(json.dumps(read_checkpoint.read(path))), expected)
 
     def test_weir_finds_what_was_written(self):
-        for form, path, expected in self.each():
+        for path, expected in self.each():
             with self.subTest(path):
                 self.put_into("state", path)
                 self.assertNotIn("DAMAGED", weir("checkpoints", "verify", "state"))
@@ -151,7 +150,7 @@ class GoesOn(Jobs):
 
     def test_operator_lists(self):
         for options in self.each("buffering_sink"):
-            port = free_port()
+            port, = free_ports(1)
             job = self.start("buffering_sink", "--port", str(port), "--threshold", "3", *options)
             self.send(port, "c\n")
             self.wait_for_printed(3)
@@ -160,7 +159,7 @@ class GoesOn(Jobs):
 
     def test_broadcast_state_and_maps(self):
         for options in self.each("buy_path"):
-            port, rules = free_port(), free_port()
+            port, rules = free_ports(2)
             job = self.start("buy_path", "--actions-port", str(port), "--rules-port", str(rules), "--parallelism", "3",
                              *options)
             self.send(port, "ann web buy\n")

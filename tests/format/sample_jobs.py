@@ -28,6 +28,11 @@ def complete_checkpoints(directory):
     return json.loads(done.stdout)[-1]["id"] if done.returncode == 0 and len(done.stdout) > 3 else 0
 
 
+def stored_entries(operator, state):
+    done = subprocess.run([WEIR, "state", "scan", "state", operator, state], capture_output=True, text=True)
+    return done.stdout.count("\n")
+
+
 def wait_until(condition, what):
     end = time.monotonic() + 60
     while not condition():
@@ -36,10 +41,14 @@ def wait_until(condition, what):
         time.sleep(0.01)
 
 
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
+def free_ports(count):
+    listening = [socket.socket() for _ in range(count)]
+    for one in listening:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in listening]
+    for one in listening:
+        one.close()
+    return ports
 
 
 def whole(text):
@@ -82,14 +91,16 @@ class Jobs(unittest.TestCase):
             with open("log") as log:
                 self.fail(f"{job.args} ended with {job.returncode}: {log.read()}")
 
-    def run_some(self, checkpoints, write_input, sample, *options):
-        """Runs a job until it has stored that many checkpoints, and stops it. write_input(N) writes N times as much
-        as is usually enough to come so far."""
+    def run_some(self, checkpoints, entries, write_input, sample, *options):
+        """Runs a job until it has stored that many checkpoints and entries (operator, state, number), and stops it.
+        write_input(N) writes N times as much as is usually enough to come so far."""
+        def has_come_so_far():
+            return complete_checkpoints("state") >= checkpoints and stored_entries(*entries[:2]) >= entries[2]
         for times in (1, 4, 16, 64):
             write_input(times)
             job = self.start(sample, *options)
-            wait_until(lambda: job.poll() is not None or complete_checkpoints("state") >= checkpoints,
-                       f"a checkpoint {checkpoints}")
+            wait_until(lambda: job.poll() is not None or has_come_so_far(),
+                       f"a checkpoint {checkpoints} with {entries}")
             job.send_signal(signal.SIGTERM)
             self.finish(job)
             with open("log") as log:
@@ -110,10 +121,8 @@ class Jobs(unittest.TestCase):
         wait_until(is_sent, f"somebody who listens on port {port}")
 
     def wait_for_rows(self, operator, state, count):
-        def are_there():
-            done = subprocess.run([WEIR, "state", "scan", "state", operator, state], capture_output=True, text=True)
-            return done.stdout.count("\n") >= count
-        wait_until(are_there, f'{count} entries in state "{state}" of operator "{operator}"')
+        wait_until(lambda: stored_entries(operator, state) >= count,
+                   f'{count} entries in state "{state}" of operator "{operator}"')
 
     def compare(self, path="state"):
         """Compares what both say of all checkpoints; returns the newest, its states by operator and name."""
