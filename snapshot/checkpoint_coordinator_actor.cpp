@@ -161,6 +161,7 @@ void checkpoint_coordinator_actor::schedule_wakeup() {
 void checkpoint_coordinator_actor::carry_out(const trigger_decision& decision) {
   collected begun;
   begun.started = steady_now();
+  begun.stops = decision.stop;
   begun.savepoint = std::exchange(savepoint_to_come_, {});
   collected_.try_emplace(decision.order.checkpoint, std::move(begun));
   tell_tasks(take_snapshot{attempt_, decision.order, decision.stop});
@@ -178,7 +179,7 @@ void checkpoint_coordinator_actor::carry_out(const store_decision& decision) {
   checkpoint.attempt = attempt_;
   checkpoint.completed_at_ms = unix_milliseconds();
   checkpoint.key_groups = key_groups_;
-  checkpoint.last = decision.last;
+  checkpoint.last = decision.last && !collected_.at(decision.checkpoint).stops;
   if (store_) {
     tell(*this, store_,
          store_checkpoint{attempt_, checkpoint, collected_.at(decision.checkpoint).operators,

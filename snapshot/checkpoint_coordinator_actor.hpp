@@ -49,6 +49,7 @@ class checkpoint_coordinator_actor : public actor_base {
   struct collected {
     time_point started;
     duration longest_pause{};
+    bool stops = false; // the job, before its input has ended
     std::filesystem::path savepoint; // where to write it to, too; empty: nowhere
     std::shared_ptr<operator_snapshots> operators = std::make_shared<operator_snapshots>();
   };

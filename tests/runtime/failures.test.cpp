@@ -228,6 +228,29 @@ TEST_CASE("the restart strategy none gives up at the first failure, fixed delay 
   }
 }
 
+TEST_CASE("a checkpoint says whether the job had come to its end, or was stopped") {
+  const temporary_directory directory;
+  const topology job = summing_job(std::make_shared<committed_records<sums>>());
+  const job_config config = quiet_config(directory / "checkpoints");
+  const auto newest_is_last = [&] {
+    auto store = checkpoint_store::open(job.name(), config.checkpoint);
+    REQUIRE(store);
+    const auto known = (*store)->list();
+    REQUIRE(known);
+    REQUIRE(!known->empty());
+    return known->back().last;
+  };
+  {
+    auto running = job::start(job, config);
+    REQUIRE(running);
+    (*running)->stop();
+    CHECK((*running)->wait().what == job_report::outcome::stopped);
+  }
+  CHECK(!newest_is_last());
+  CHECK(run_with(job, config).what == job_report::outcome::finished);
+  CHECK(newest_is_last());
+}
+
 TEST_CASE("a job that is stopped goes on where it was, also at another parallelism") {
   for (const std::uint32_t later : {1u, 2u, 3u}) {
     CAPTURE(later);
