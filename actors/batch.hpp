@@ -12,6 +12,8 @@
 
 namespace weir {
 
+class batch_ptr;
+
 /// The part of a batch that does not depend on the record type: its length, and two optional columns
 /// beside the records, event times and key hashes.
 ///
@@ -41,6 +43,12 @@ class batch_base {
   /// Turns the column of event times on or off and returns it.
   event_time* enable_times(bool enabled);
   std::uint64_t* enable_hashes();
+
+  /// Takes the first records out into a batch of their own; the others move up. `count` is less than size(), and
+  /// nobody else owns the batch.
+  virtual batch_ptr take_front(std::uint32_t count) = 0;
+
+  bool is_shared() const noexcept { return owners_.load(std::memory_order_acquire) > 1; }
 
   /// Empties the batch and turns its columns off.
   void reset() noexcept {
@@ -79,6 +87,8 @@ class batch final : public batch_base {
   T& operator[](std::size_t i) noexcept { return records_[i]; }
   T* begin() noexcept { return records_.get(); }
   T* end() noexcept { return records_.get() + size(); }
+
+  batch_ptr take_front(std::uint32_t count) override;
 
   /// Exchanges everything with `other`: how a full batch changes hands without a copy.
   void swap(batch& other) noexcept {
@@ -125,6 +135,24 @@ class batch_ptr {
  private:
   batch_base* batch_ = nullptr;
 };
+
+template <class T>
+batch_ptr batch<T>::take_front(std::uint32_t count) {
+  auto* front = new batch(count);
+  batch_ptr taken(front);
+  const auto take = [&](auto* from, auto* to) {
+    std::move(from, from + count, to);
+    std::move(from + count, from + size(), from);
+  };
+  take(records(), front->records());
+  if (event_time* from = times())
+    take(from, front->enable_times(true));
+  if (hashes())
+    take(enable_hashes(), front->enable_hashes());
+  front->resize(count);
+  resize(size() - count);
+  return taken;
+}
 
 /// The number of records of type T in a full batch: `limit`, or as many as 24 KiB hold.
 template <class T>

@@ -140,7 +140,7 @@ void input_gate::make_ready(std::uint32_t channel) {
   ready_.push_back(channel);
 }
 
-std::optional<gate_event> input_gate::next() {
+std::optional<gate_event> input_gate::next(std::uint32_t most) {
   for (;;) {
     if (!decided_.empty()) {
       gate_event event = std::move(decided_.front());
@@ -152,6 +152,15 @@ std::optional<gate_event> input_gate::next() {
     const std::uint32_t channel = take_turn();
     channel_state& state = channels_[channel];
     state.is_queued = false;
+    if (auto* records = std::get_if<batch_ptr>(&state.queue.front())) {
+      for (auto& [checkpoint, recording] : recordings_)
+        recording.write_before(channel, **records);
+      if ((*records)->size() > most && !(*records)->is_shared()) {
+        state.is_idle = false;
+        make_ready(channel);
+        return batch_ready{channel, (*records)->take_front(most), false};
+      }
+    }
     channel_item what = std::move(state.queue.front());
     state.queue.pop_front();
     const bool is_replayed = state.replayed != 0;
@@ -160,9 +169,7 @@ std::optional<gate_event> input_gate::next() {
       state.is_idle = false;
       going_round_ -= state.is_feedback;
       make_ready(channel);
-      for (auto& [checkpoint, recording] : recordings_)
-        recording.write_before(channel, **records);
-      return batch_ready{channel, std::move(*records), is_replayed};
+      return batch_ready{channel, std::move(*records), !is_replayed};
     }
     handle(channel, std::get<marker>(what));
     make_ready(channel);

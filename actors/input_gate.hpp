@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,11 +18,11 @@
 
 namespace weir {
 
-/// A batch whose turn it is.
+/// A batch whose turn it is, or the first records of one.
 struct batch_ready {
   std::uint32_t channel;
   batch_ptr records;
-  bool is_replayed = false; ///< it comes from a checkpoint, and nobody waits for its credit
+  bool returns_credit = true; ///< not where it comes from a checkpoint, or the rest of it is still to come
 };
 
 /// The smallest watermark of all channels has advanced to this.
@@ -143,8 +144,9 @@ class input_gate {
   /// Nothing goes round: channels of feedback have ended.
   void close_loop();
 
-  /// The next event, or nothing until more arrives.
-  std::optional<gate_event> next();
+  /// The next event, or nothing until more arrives. Of a batch with more than `most` records it gives the first ones, so
+  /// that a barrier that overtakes need not wait for all of it; the rest stands at the front of its channel.
+  std::optional<gate_event> next(std::uint32_t most = std::numeric_limits<std::uint32_t>::max());
 
   /// Whether next() would have something to look at.
   bool has_ready() const noexcept { return !ready_.empty() || !decided_.empty(); }

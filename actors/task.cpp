@@ -191,7 +191,7 @@ void task::do_work() {
   } else if (blueprint_.is_source) {
     if (phase_ == phase::running && !turn_scheduled_)
       run_source();
-  } else if (std::optional<gate_event> event = gate_.next()) {
+  } else if (std::optional<gate_event> event = gate_.next(most_records_)) {
     std::visit([this](auto& what) { handle(what); }, *event);
   }
   // What was left to do has come to nothing, as a marker does that others must follow.
@@ -274,15 +274,26 @@ void task::end_source() {
 void task::handle(batch_ready& event) {
   if (phase_ == phase::ended) { // what the operators of a loop have sent at the end of their input
     operators_.front()->drop_records(event.records->size());
-    if (!event.is_replayed)
+    if (event.returns_credit)
       environment_.return_credit(event.channel, std::move(event.records));
     return;
   }
+  const std::uint32_t records = event.records->size();
+  const auto began = records > 1 ? environment_.now() : std::chrono::steady_clock::time_point{};
   inputs_[event.channel]->receive_any(*event.records);
   flush_chain();
-  if (!event.is_replayed)
+  if (records > 1)
+    limit_turns(records, environment_.now() - began);
+  if (event.returns_credit)
     environment_.return_credit(event.channel, std::move(event.records));
   settle_outputs(has_work());
+}
+
+void task::limit_turns(std::uint32_t records, duration took) {
+  if (took > longest_turn)
+    most_records_ = static_cast<std::uint32_t>(std::max<std::int64_t>(1, records * (longest_turn / 2) / took));
+  else if (took < longest_turn / 4 && records >= most_records_)
+    most_records_ = most_records_ > unlimited / 2 ? unlimited : 2 * most_records_;
 }
 
 void task::handle(const watermark_advanced& event) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -174,6 +175,9 @@ class task {
   bool can_send() const noexcept { return blocked_ == 0; }
   void work();
   void handle(batch_ready& event);
+
+  /// A turn that takes long keeps barriers waiting: the next ones take fewer records, and more again when they are quick.
+  void limit_turns(std::uint32_t records, duration took);
   void handle(const watermark_advanced& event);
   void handle(const channels_idle& event);
   void handle(const partition_changed& event);
@@ -218,7 +222,11 @@ class task {
   std::vector<channel_owner> owners_; // of the channels
   input_gate gate_;
 
+  static constexpr duration longest_turn = std::chrono::milliseconds{20};
+  static constexpr std::uint32_t unlimited = std::numeric_limits<std::uint32_t>::max();
+
   phase phase_ = phase::waiting;
+  std::uint32_t most_records_ = unlimited; // in one turn
   bool turn_scheduled_ = false;
   std::optional<std::chrono::steady_clock::time_point> partial_since_; // batches that are not full have waited
   std::optional<event_time> advancing_; // the watermark that the first operator has not done with yet

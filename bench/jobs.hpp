@@ -87,6 +87,7 @@ weir::topology fan_out_job(const workload& what, std::shared_ptr<shared_totals> 
 weir::topology latency_job(const workload& what, std::shared_ptr<shared_totals> results,
                            std::shared_ptr<latencies> seen);
 weir::topology checkpoints_job(const workload& what, std::shared_ptr<shared_totals> results);
+weir::topology backpressure_job(const workload& what, std::shared_ptr<shared_totals> results);
 weir::topology recovery_job(const workload& what, std::shared_ptr<shared_totals> results,
                             std::shared_ptr<failure> plan, std::uint32_t parallelism);
 

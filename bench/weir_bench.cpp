@@ -110,6 +110,7 @@ int main(int argc, char** argv) {
       {"chain", chain_job},
       {"fan-out", fan_out_job},
       {"checkpoints", checkpoints_job},
+      {"backpressure", backpressure_job},
       {"latency", [&](const workload& what, auto results) { return latency_job(what, results, seen); }},
       {"recovery", [&](const workload& what, auto results) {
          return recovery_job(what, results, plan, config.parallelism);
@@ -137,6 +138,7 @@ int main(int argc, char** argv) {
       ->check(size_problem);
   app.add_option("--mode", config.checkpoint.mode, "What checkpoints promise")
       ->transform(CLI::CheckedTransformer(modes));
+  app.add_option("--sink-ns", done.what.sink_ns, "backpressure: how long a record takes in the sink");
   app.add_option("--changed", done.what.changed, "checkpoints: percent of the keys that change from one to the next")
       ->check(CLI::Range(1, 100));
   bool all_full = false;
@@ -151,7 +153,7 @@ int main(int argc, char** argv) {
   done.what = with_defaults(done.what);
   done.parallelism = config.parallelism;
   config.checkpoint.incremental = !all_full;
-  if (done.what.name == "checkpoints") { // a line for each of them
+  if (done.what.name == "checkpoints" || done.what.name == "backpressure") { // a line for each of them
     config.lowest_level = weir::log_level::debug;
     config.format = weir::log_format::json;
   }

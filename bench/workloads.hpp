@@ -157,6 +157,7 @@ struct workload {
   std::uint64_t keys = 0;    ///< 0: the workload's own
   std::uint64_t records = 0; ///< records, or lines of word-count; 0: the workload's own
   std::uint32_t operators = 10; ///< of chain and fan-out
+  std::uint32_t sink_ns = 10'000; ///< of backpressure: what a record takes in the sink
   std::uint32_t changed = 10;   ///< of checkpoints: percent of the keys from one checkpoint to the next
 };
 

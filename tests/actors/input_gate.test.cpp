@@ -439,12 +439,54 @@ TEST_CASE("what is replayed comes first, owes no credit, and is recorded again w
   gate.push(0, some_batch());
   gate.push(0, marker::barrier(overtaking(first)));
   gate.take_overtaking();
-  const auto replayed = [&] { return std::get<batch_ready>(*gate.next()).is_replayed; };
+  const auto replayed = [&] { return !std::get<batch_ready>(*gate.next()).returns_credit; };
   CHECK(replayed());
   CHECK(replayed());
   CHECK(!replayed());
   gate.push(1, marker::barrier(overtaking(first)));
   CHECK(recorded(gate, first) == "4 and 0");
+}
+
+TEST_CASE("a batch comes in parts where a turn is to be short, and gives its credit back with the last of them") {
+  input_gate gate(two_recorded, checkpoint_mode::unaligned);
+  auto* made = new batch<int>(5);
+  batch_ptr records(made);
+  for (int i = 0; i < 5; ++i) {
+    (*made)[i] = i;
+    made->enable_times(true)[i] = at(10 * i);
+    made->enable_hashes()[i] = 100u + i;
+  }
+  made->resize(5);
+  gate.push(0, std::move(records));
+  const auto take = [&](std::uint32_t most) {
+    const auto event = gate.next(most);
+    REQUIRE(event);
+    const auto& ready = std::get<batch_ready>(*event);
+    std::string text = ready.returns_credit ? "credit" : "";
+    auto& part = static_cast<batch<int>&>(*ready.records);
+    for (std::uint32_t i = 0; i < part.size(); ++i)
+      text += " " + std::to_string(part[i]) + ":" + std::to_string(part.times()[i].time_since_epoch().count()) + ":" +
+              std::to_string(part.hashes()[i]);
+    return text;
+  };
+  CHECK(take(2) == " 0:0:100 1:10:101");
+  CHECK(take(1) == " 2:20:102");
+  gate.push(0, marker::barrier(overtaking(first)));
+  gate.take_overtaking(); // the rest becomes part of the checkpoint
+  CHECK(take(1) == " 3:30:103");
+  CHECK(take(1) == "credit 4:40:104");
+  gate.push(1, marker::barrier(overtaking(first)));
+  CHECK(recorded(gate, first) == "1 and 0"); // the two that were left, as one batch
+}
+
+TEST_CASE("a batch that others own, too, is taken as a whole") {
+  input_gate gate(two_recorded, checkpoint_mode::exactly_once);
+  auto* made = new batch<int>(3);
+  const batch_ptr records(made);
+  made->resize(3);
+  gate.push(0, records);
+  CHECK(std::get<batch_ready>(*gate.next(1)).returns_credit);
+  CHECK(made->size() == 3);
 }
 
 namespace {
