@@ -1,6 +1,5 @@
 #include <weir/state/disk_state.hpp>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include <weir/base/bytes.hpp>
+#include <weir/state/bit_order.hpp>
 
 namespace weir {
 
@@ -72,7 +72,7 @@ key_group group_in(std::string_view key) {
   return key_group{static_cast<std::uint32_t>(big_endian(key.substr(0, 2)))};
 }
 std::uint64_t hash_in(std::string_view key) {
-  return big_endian(key.substr(2, 8));
+  return reversed_bits(big_endian(key.substr(2, 8)));
 }
 
 struct row_record {
@@ -104,7 +104,6 @@ struct disk_state::content {
   lmdb_environment environment;
   lmdb_database rows;
   lmdb_database log;
-  std::vector<std::atomic<std::uint64_t>> whole_bytes; // of each group, when last read
 };
 
 struct disk_state::located {
@@ -124,7 +123,11 @@ class rows_at_one_moment final : public disk_view {
 
   result<key_group_snapshot> read(key_group group) const override {
     try {
-      const group_extent& extent = extents_.at(group);
+      const auto node = extents_.extract(group);
+      if (node.empty())
+        return error{errc::io, "key group " + std::to_string(group.value) +
+                                   " was to be read from state on disk a second time: a snapshot is stored once"};
+      group_extent& extent = node.mapped();
       key_group_snapshot made;
       made.group = group;
       made.entries = extent.rows;
@@ -132,7 +135,7 @@ class rows_at_one_moment final : public disk_view {
       made.data = extent.is_delta ? copy_log(extent) : copy_rows(group);
       made.data += extent.newer;
       if (!extent.is_delta)
-        content_->whole_bytes[group.value] = made.data.size();
+        *extent.whole_size = made.data.size();
       return made;
     } catch (const std::exception& cause) {
       return error{errc::io, cause.what()};
@@ -240,7 +243,7 @@ class rows_at_one_moment final : public disk_view {
   mutable lmdb_transaction transaction_; // one thread at a time reads
   std::vector<column_layout> columns_;
   std::int64_t now_;
-  std::map<key_group, group_extent> extents_;
+  mutable std::map<key_group, group_extent> extents_; // of the groups that have not been read
 };
 
 disk_state::disk_state(std::shared_ptr<content> opened, std::uint32_t groups)
@@ -276,9 +279,7 @@ result<std::unique_ptr<disk_state>> disk_state::open(const std::filesystem::path
   if (const status done = transaction->commit(); !done)
     return done.failure();
   return std::unique_ptr<disk_state>(
-      new disk_state(std::make_shared<content>(content{std::move(*environment), *rows, *log,
-                                                       std::vector<std::atomic<std::uint64_t>>(groups)}),
-                     groups));
+      new disk_state(std::make_shared<content>(content{std::move(*environment), *rows, *log}), groups));
 }
 
 lmdb_transaction& disk_state::transaction() {
@@ -293,7 +294,7 @@ void disk_state::select(key_group group, std::uint64_t hash, std::string_view ke
                         const void* object) {
   row_.clear();
   append_big_endian(row_, static_cast<std::uint16_t>(group.value));
-  append_big_endian(row_, hash);
+  append_big_endian(row_, reversed_bits(hash));
   row_.push_back(0);
   key_ = key;
   is_same_ = is_same;
@@ -361,6 +362,7 @@ void disk_state::write(std::string_view heads) {
   value.write_text(key_);
   value.write(heads.data(), heads.size());
   must(writing_->write(content_->rows, row_, value.view()));
+  bytes_written_ += value.size();
   is_there_.reset();
 }
 
@@ -396,14 +398,6 @@ void disk_state::forget_log(key_group group, std::uint64_t before) {
     must(cursor.erase());
 }
 
-std::uint64_t disk_state::bytes_when_whole(key_group group) const {
-  return content_->whole_bytes[group.value];
-}
-
-void disk_state::forget_bytes(key_group group) {
-  content_->whole_bytes[group.value] = 0;
-}
-
 void disk_state::erase_range(std::string_view prefix) {
   lmdb_cursor cursor = must(writing_->cursor(content_->rows));
   for (bool more = must(cursor.seek(prefix)); more && cursor.key().starts_with(prefix);
@@ -417,7 +411,7 @@ void disk_state::for_each(key_group group, const visit_row& use) {
 
 void disk_state::for_each(key_group group, std::uint64_t hash, const visit_row& use) {
   std::string prefix = group_prefix(group);
-  append_big_endian(prefix, hash);
+  append_big_endian(prefix, reversed_bits(hash));
   for_each_row(prefix, use);
 }
 
@@ -498,6 +492,7 @@ void disk_state::put(std::uint32_t column, std::uint64_t place, std::string_view
                      const visit& is_it) {
   const located at = locate_entry(column, place, is_it);
   must(writing_->write(content_->rows, at.key, entry));
+  bytes_written_ += entry.size();
 }
 
 void disk_state::erase(std::uint32_t column, std::uint64_t place, const visit& is_it) {

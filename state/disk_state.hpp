@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -26,11 +27,13 @@ struct group_extent {
   bool is_delta = false;        ///< what is in the log; otherwise all rows
   std::uint64_t log_begin = 0;  ///< from this position on
   bytes newer;                  ///< sections of what was not on disk
+  std::shared_ptr<std::atomic<std::uint64_t>> whole_size; ///< set to that of the data when all rows have been read
 };
 
 /// What was on disk at one moment. Key groups are read from it when the store asks for them.
 ///
 /// Thread safety: add() where the snapshot is made; then one thread at a time, any.
+/// Errors:        reading a group again is one: what was in memory is let go with the first time.
 class disk_view : public group_source {
  public:
   virtual void add(group_extent extent) = 0;
@@ -47,7 +50,8 @@ class disk_view : public group_source {
 ///     group u16, hash u64, ordinal u8, column u16, place u64, u8     an entry of a list or map
 ///     group u16, position u64, in a database of its own                    a section of changes: the log
 ///
-/// in big-endian keys. What has one hash has different ordinals, without gaps: of two rows the first is
+/// in big-endian keys. The bits of the hash are reversed: so rows lie in the order in which a keyed_table can go over a
+/// few of its own. What has one hash has different ordinals, without gaps: of two rows the first is
 /// left empty when it is erased, of two entries the last takes its place.
 ///
 /// The log lets a snapshot hold what has been written to the rows of a group since an earlier one.
@@ -74,6 +78,7 @@ class disk_state final : public row_entries {
 
   /// Writing happens in batches. What has been written is seen at once.
   void begin_write();
+  bool is_writing() const noexcept { return writing_.has_value(); }
   void commit();
   void write(std::string_view heads);
   void erase(); ///< with all its entries
@@ -81,6 +86,9 @@ class disk_state final : public row_entries {
 
   /// How many rows a group has.
   std::uint64_t size(key_group group) const;
+
+  /// How many bytes have been written so far, without the log and the keys of entries.
+  std::uint64_t bytes_written() const noexcept { return bytes_written_; }
 
   /// Appends a section to the log of a group, and returns its position; between begin_write and commit.
   std::uint64_t log(key_group group, std::string_view section);
@@ -109,10 +117,6 @@ class disk_state final : public row_entries {
   /// What is on disk now; without what has expired at `now`.
   std::shared_ptr<disk_view> view(const std::vector<row_column>& columns, std::int64_t now) const;
 
-  /// How large a group was when a snapshot of all its rows was last read; 0: not yet.
-  std::uint64_t bytes_when_whole(key_group group) const;
-  void forget_bytes(key_group group);
-
   bool find(std::uint32_t column, std::uint64_t place, const visit& is_it) override;
   void scan(std::uint32_t column, const visit& use) override;
   void put(std::uint32_t column, std::uint64_t place, std::string_view entry,
@@ -139,6 +143,7 @@ class disk_state final : public row_entries {
   std::optional<detail::lmdb_transaction> writing_;
   std::vector<std::uint64_t> sizes_; // rows of each group
   std::uint64_t log_position_ = 0;
+  std::uint64_t bytes_written_ = 0;
 
   std::string row_;         // of the selected key: group, hash, ordinal
   std::string_view key_;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,10 +18,13 @@
 
 #include <weir/base/hash.hpp>
 #include <weir/state/disk_state.hpp>
+#include <weir/state/group_progress.hpp>
 #include <weir/state/keyed_snapshot.hpp>
 #include <weir/state/keyed_table.hpp>
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/restored_state.hpp>
+#include <weir/state/running_average.hpp>
+#include <weir/state/scratch_row.hpp>
 #include <weir/state/snapshot_order.hpp>
 #include <weir/state/snapshot_slices.hpp>
 #include <weir/state/state_config.hpp>
@@ -47,11 +50,12 @@ struct keyed_state_setup {
 /// snapshots and back.
 ///
 /// In memory the rows are a keyed_table. With state on disk the table is a cache of rows that are
-/// read when their key comes, and written back, a key group after the other, when the cache is full.
+/// read when their key comes, and written back, some of each key group that needs more room, when the cache is full.
 ///
 /// Thread safety: task thread only; key groups of a snapshot may be read on another thread.
 /// Errors:        restore throws std::runtime_error when the checkpoint's state does not fit; with
-///                state on disk everything may throw it.
+///                state on disk everything may throw it, and then the state is of no use any more. What a snapshot
+///                that is complete has can be read all the same.
 /// Snapshots:     what has changed since the checkpoint that a snapshot adds to, or everything, is copied out in
 ///                slices, and as it was when the snapshot began; with state on disk that is what is in the cache
 ///                alone, and the snapshot has a view of the rest. A key group is written whole again when its deltas
@@ -143,11 +147,15 @@ class keyed_state {
 
   void set_changed(std::uint64_t hash, std::byte* row) { table_.set_changed(hash, row); }
 
-  /// Removes a key with an empty row; `is_new`: that was made for it just now. With state on disk that
-  /// happens when it is written back.
+  /// The row of a key has become empty; `is_new`: it was made for it just now. The key is removed. With state on disk
+  /// its row stays in the cache: as a tombstone until the disk knows, and where it has not changed because it was
+  /// looked for on disk in vain.
   void erase(std::uint64_t hash, const Key& key, bool is_new) {
-    if (disk_)
+    if (disk_) {
+      if (std::byte* const row = table_.find(hash, key); row && table_.version_of(row) != 0)
+        bury(hash, row);
       return;
+    }
     table_.erase(hash, key);
     if (is_new || !is_tracked_)
       return;
@@ -156,7 +164,7 @@ class keyed_state {
     table_.note_removal(hash, key);
   }
 
-  /// The time for changes that are made from now on, until the next call of settle() or write().
+  /// The time for changes that are made from now on, until the next call of settle() or begin_write().
   change_time time_of_changes(std::int64_t now) const noexcept {
     return {now, disk_ || is_tracked_ ? table_.version() : 0, oldest_, disk_ != nullptr};
   }
@@ -176,27 +184,18 @@ class keyed_state {
   void settle(std::int64_t now) {
     if (!disk_) [[likely]]
       return;
+    drop_tombstones(now);
     evict(now);
-    if (table_.rows().expires_on_disk() && !slices_.is_active())
+    if (table_.rows().expires_on_disk())
       clean_in_background(now);
+    if (disk_->is_writing())
+      disk_->commit();
   }
 
   /// Looks at the next `count` keys in memory for expired values, where no snapshot is being written.
   void clean(std::uint32_t count, const change_time& at) {
-    if (slices_.is_active())
-      return;
-    const Rows& rows = table_.rows();
-    table_.sweep(next_to_clean_, count, [&](const Key& key, std::byte* row) {
-      if (!rows.expire(row, at, nullptr))
-        return false;
-      const std::uint64_t hash = hash_of(key);
-      table_.set_changed(hash, row);
-      if (disk_ || !rows.is_empty(row))
-        return false;
-      if (is_tracked_)
-        table_.note_removal(hash, key);
-      return true;
-    });
+    if (!slices_.is_active())
+      clean(count, at, nullptr);
   }
 
   /// Calls visit(key, row) for every key that may have this hash. With state on disk they are in the cache
@@ -217,7 +216,7 @@ class keyed_state {
   template <class Visit>
   void for_each_row(Visit&& visit) {
     const key_group_range range = table_.range();
-    scratch_row scratch(table_.rows());
+    scratch_row<Rows> scratch(table_.rows());
     for (std::uint32_t n = range.first; n < range.last; ++n) {
       table_.for_each(key_group{n}, [&](const Key& key, const std::byte* row) { visit(key, row); });
       if (disk_)
@@ -246,6 +245,7 @@ class keyed_state {
     if (disk_) {
       disk_->begin_write();
       disk_->erase(group);
+      disk_->forget_log(group, no_log);
       disk_->commit();
       state_of(group).log_begin = no_log;
     }
@@ -282,14 +282,14 @@ class keyed_state {
       throw std::logic_error("a snapshot of keyed state was begun before the one before it was complete");
     made.key_type = schema_of<Key>();
     made.keyed_states = declared_states();
-    const barrier* const base = forget_before(order.base);
+    const change_barrier* const base = forget_before(order.base);
     made.base = base ? order.base : checkpoint_id{};
     slices_.begin(table_, disk_ != nullptr, now);
-    if (disk_)
-      view_ = disk_->view(table_.rows().columns(), now);
     const key_group_range range = table_.range();
     for (std::uint32_t n = range.first; n < range.last; ++n)
       begin_write(key_group{n}, base);
+    if (std::any_of(groups_.begin(), groups_.end(), [](const group_progress& group) { return group.is_in_view; }))
+      view_ = disk_->view(table_.rows().columns(), now);
     note_barrier(order.checkpoint);
     table_.next_version();
   }
@@ -306,7 +306,7 @@ class keyed_state {
   }
 
  private:
-  /// Of what is on disk, when it is looked at for expired values.
+  /// Of the cache, and as many of what is on disk, when they are looked at for expired values.
   static constexpr std::uint32_t rows_per_slice = 64;
 
   /// As many as a batch may add, so that the cache does not grow.
@@ -321,32 +321,14 @@ class keyed_state {
   /// Checkpoints that may still complete, and be what the next one adds to.
   static constexpr std::size_t most_barriers = 64;
 
-  /// Where changes stood at the barrier of a checkpoint.
-  struct barrier {
-    checkpoint_id checkpoint;
-    std::uint32_t version;      // the last that it has seen
-    std::uint64_t log_position; // the same on disk
-  };
-
-  struct group_state {
-    delta_chain chain; // in the newest checkpoint; after one that failed, an estimate
-    // With state on disk:
-    std::uint64_t entries = 0;        // in the newest snapshot
-    std::uint64_t logged_bytes = 0;   // since the last barrier
-    std::uint64_t log_begin = no_log; // the log has all that was written back from this position on
-    std::uint64_t last_logged = 0;    // position
-    std::uint64_t next_evicted = 0;   // hash
-    bool is_in_view = false;          // whether the snapshot needs what is on disk
-    std::uint64_t view_begin = 0;     // for a delta: the position in the log
-  };
-  static constexpr std::uint64_t no_log = std::numeric_limits<std::uint64_t>::max();
+  static constexpr std::uint64_t no_log = group_progress::no_log;
 
   [[gnu::noinline]] std::pair<std::byte*, bool> update_elsewhere(std::uint64_t hash, const Key& key) {
     const located found = update(hash, key);
     return {found.row, found.created};
   }
 
-  group_state& state_of(key_group group) { return groups_[group.value - setup_.range.first]; }
+  group_progress& state_of(key_group group) { return groups_[group.value - setup_.range.first]; }
 
   std::vector<state_schema> declared_states() const {
     std::vector<state_schema> declared;
@@ -363,7 +345,8 @@ class keyed_state {
       return;
     table_.for_each(group.group, [&](const Key& key, std::byte* row) { set_changed(hash_of(key), row); });
     evict(group.group, table_.size(group.group), 0);
-    state_of(group.group).entries = disk_->size(group.group);
+    if (disk_->is_writing())
+      disk_->commit();
   }
 
   /// What is written from now on is what comes after the barrier of this checkpoint.
@@ -374,82 +357,80 @@ class keyed_state {
     const std::uint64_t position = disk_ ? disk_->next_log_position() : 0;
     barriers_.push_back({checkpoint, table_.version(), position});
     if (disk_)
-      for (group_state& group : groups_) {
+      for (group_progress& group : groups_) {
         group.logged_bytes = 0;
-        group.log_begin = std::min(group.log_begin, position);
+        if (group.log_begin == no_log) {
+          group.log_begin = position;
+          group.logged_since = table_.version();
+        }
       }
     if (barriers_.size() > most_barriers)
       forget_before(barriers_[1].checkpoint);
   }
 
   /// The barrier of `base`, or nullptr; nothing that was before it will be asked for.
-  const barrier* forget_before(checkpoint_id base) {
+  const change_barrier* forget_before(checkpoint_id base) {
     const auto found = std::find_if(barriers_.begin(), barriers_.end(),
-                                    [base](const barrier& one) { return one.checkpoint == base; });
+                                    [base](const change_barrier& one) { return one.checkpoint == base; });
     if (found == barriers_.end())
       return nullptr;
     barriers_.erase(barriers_.begin(), found);
-    const barrier& now_first = barriers_.front();
+    const change_barrier& now_first = barriers_.front();
     oldest_ = now_first.version;
     if (!slices_.is_active())
       table_.forget_changes(oldest_);
     return &now_first;
   }
 
-  /// Whether a restore had better read one more delta than everything. Each delta costs a reference in
-  /// the manifest of every later checkpoint, too.
-  static bool is_worth(const delta_chain& chain, std::uint64_t delta_bytes) {
-    constexpr std::uint64_t reference_bytes = 50;
-    return chain.delta_bytes + delta_bytes +
-               std::uint64_t{chain.deltas} * chain.deltas * reference_bytes / 2 <=
-           chain.base_bytes / 2;
+  /// How many keys a group has.
+  std::uint64_t entries_of(key_group group) const {
+    return disk_ ? disk_->size(group) + static_cast<std::uint64_t>(table_.keys_beyond_disk(group)) : table_.size(group);
   }
 
   /// The part of a key group in the snapshot that has been begun.
-  void begin_write(key_group group, const barrier* base) {
-    group_state& state = state_of(group);
-    const std::uint64_t there = disk_ ? disk_->size(group) : table_.size(group);
+  void begin_write(key_group group, const change_barrier* base) {
+    group_progress& state = state_of(group);
+    const std::uint64_t entries = entries_of(group);
     state.is_in_view = false;
-    if (there == 0 && table_.size(group) == 0) {
+    if (entries == 0) {
       slices_.add_unchanged(group, 0);
     } else if (!base || !knows_changes(group, *base)) {
-      begin_whole(group, there);
+      begin_whole(group, entries);
     } else if (!table_.has_changed(group, base->version) && !is_logged(group, *base)) {
-      slices_.add_unchanged(group, disk_ ? state.entries : there);
+      slices_.add_unchanged(group, entries);
     } else {
-      find_base_bytes(group);
+      state.find_base_bytes();
       // How much of a list or map has changed is not known before it is written; the next snapshot knows.
-      const std::uint64_t keys = std::max<std::uint64_t>(disk_ ? state.entries : there, 1);
       const std::uint64_t changed =
-          table_.rows().has_entries() ? 0 : state.chain.base_bytes / keys * table_.changed_now(group);
-      if (state.chain.base_bytes == 0 || !is_worth(state.chain, state.logged_bytes + changed)) {
-        begin_whole(group, there);
+          table_.rows().has_entries() ? 0 : state.chain.base_bytes / entries * table_.changed_now(group);
+      if (state.chain.base_bytes == 0 || !state.is_worth(state.logged_bytes + changed)) {
+        begin_whole(group, entries);
         return;
       }
-      slices_.add(group, there, base->version);
+      slices_.add(group, entries, base->version);
       state.is_in_view = is_logged(group, *base);
       state.view_begin = base->log_position;
       state.chain.delta_bytes += state.logged_bytes;
     }
   }
 
-  void begin_whole(key_group group, std::uint64_t there) {
-    group_state& state = state_of(group);
-    slices_.add(group, there, std::nullopt);
+  void begin_whole(key_group group, std::uint64_t entries) {
+    group_progress& state = state_of(group);
+    slices_.add(group, entries, std::nullopt);
     state.chain = {};
     if (!disk_)
       return;
-    state.is_in_view = there != 0;
+    state.is_in_view = disk_->size(group) != 0;
     state.log_begin = no_log; // until the barrier that is just here
-    disk_->forget_bytes(group);
+    state.whole_size = std::make_shared<std::atomic<std::uint64_t>>(0);
   }
 
   /// What of a key group was in memory has been written.
   void finish_write(operator_snapshot& made, key_group_snapshot written) {
-    group_state& state = state_of(written.group);
-    state.entries = written.entries;
+    group_progress& state = state_of(written.group);
     if (written.entries == 0) {
       state.chain = {};
+      state.whole_size.reset();
       return;
     }
     if (written.is_delta) {
@@ -459,18 +440,19 @@ class keyed_state {
       state.chain.base_bytes = written.data.size();
     }
     if (state.is_in_view) {
-      view_->add({written.group, written.entries, written.is_delta, state.view_begin, std::move(written.data)});
+      view_->add({written.group, written.entries, written.is_delta, state.view_begin, std::move(written.data),
+                  state.whole_size});
       written.source = view_;
     }
     made.key_groups.push_back(std::move(written));
   }
 
   /// Whether all is known that has changed in a group since a barrier.
-  bool knows_changes(key_group group, const barrier& since) {
+  bool knows_changes(key_group group, const change_barrier& since) {
     return disk_ ? state_of(group).log_begin <= since.log_position : table_.knows_changes(group, since.version);
   }
 
-  bool is_logged(key_group group, const barrier& since) {
+  bool is_logged(key_group group, const change_barrier& since) {
     return disk_ && state_of(group).last_logged >= since.log_position;
   }
 
@@ -485,52 +467,33 @@ class keyed_state {
     }
   }
 
-  /// Notes rows that are about to be written to disk for the next snapshot.
-  void log(key_group group, std::span<const row_at<Key>> changed, std::int64_t now) {
-    group_state& state = state_of(group);
+  /// What the next snapshot has to know of rows that are about to be written to disk; empty where it need not.
+  bytes section_of(key_group group, std::span<const row_at<Key>> changed, std::int64_t now) {
+    if (state_of(group).log_begin == no_log || changed.empty())
+      return {};
+    return write_rows<Key>(table_.rows(), changed,
+                           {.is_delta = true, .since = needed_since(group), .now = now, .on_disk = true});
+  }
+
+  /// What has not changed after this version is in all snapshots that another of the group may add to.
+  std::uint32_t needed_since(key_group group) { return std::max(oldest_, state_of(group).logged_since); }
+
+  void log(key_group group, const bytes& section) {
+    group_progress& state = state_of(group);
     const std::uint64_t needed_from = barriers_.empty() ? no_log : barriers_.front().log_position;
     disk_->forget_log(group, std::max(state.log_begin, needed_from));
-    if (state.log_begin == no_log || changed.empty())
+    if (section.empty())
       return;
-    const bytes section = write_rows<Key>(
-        table_.rows(), changed, {.is_delta = true, .since = oldest_, .now = now, .on_disk = true});
     state.logged_bytes += section.size();
-    find_base_bytes(group);
+    state.find_base_bytes();
     // Before the group has been read for the checkpoint that holds it whole, its size is an estimate.
-    const bool fits = state.chain.base_bytes != 0
-                          ? is_worth(state.chain, state.logged_bytes)
-                          : state.logged_bytes <= disk_->size(group) * heap_per_row_;
+    const bool fits = state.chain.base_bytes != 0 ? state.is_worth(state.logged_bytes)
+                                                  : state.logged_bytes <= entries_of(group) * stored_per_row_.value();
     if (fits)
       state.last_logged = disk_->log(group, section);
     else
       state.log_begin = no_log;
   }
-
-  void find_base_bytes(key_group group) {
-    std::uint64_t& bytes_of_base = state_of(group).chain.base_bytes;
-    if (bytes_of_base == 0 && disk_)
-      bytes_of_base = disk_->bytes_when_whole(group);
-  }
-
-  /// A row that belongs to no key, for one that is on disk.
-  class scratch_row {
-   public:
-    explicit scratch_row(const Rows& rows)
-        : rows_(rows), memory_(rows.size() / sizeof(std::max_align_t) + 1) {}
-
-    template <class Use>
-    void use(Use&& what) {
-      auto* const row = reinterpret_cast<std::byte*>(memory_.data());
-      rows_.construct(row);
-      const auto destroy = [this](std::byte* used) { rows_.destroy(used); };
-      const std::unique_ptr<std::byte, decltype(destroy)> until_the_end(row, destroy);
-      what(row);
-    }
-
-   private:
-    const Rows& rows_;
-    std::vector<std::max_align_t> memory_;
-  };
 
   void add_to_cache(std::uint64_t hash, const Key& key, std::string_view heads) {
     const located found = table_.find_or_create(hash, key);
@@ -567,6 +530,8 @@ class keyed_state {
   }
 
   [[gnu::noinline]] bool load(std::uint64_t hash, const Key& key, std::byte* row) {
+    if (disk_->size(key_group_of(hash, setup_.groups)) == 0)
+      return false;
     select(hash, key);
     const auto heads = disk_->read();
     if (!heads)
@@ -584,15 +549,20 @@ class keyed_state {
     }
   }
 
+  void bury(std::uint64_t hash, std::byte* row) {
+    table_.set_tombstone(hash, row);
+    tombstones_.push_back(hash);
+  }
+
   /// Writes the selected row, or erases it where it is empty.
   void write_row(std::byte* row) {
     const Rows& rows = table_.rows();
+    heads_.clear();
     if (rows.is_empty(row)) {
       disk_->erase();
       return;
     }
     const std::vector<row_column>& columns = rows.columns();
-    heads_.clear();
     for (std::uint32_t i = 0; i < columns.size(); ++i) {
       const row_column& column = columns[i];
       std::byte* cell = row + column.offset;
@@ -605,7 +575,7 @@ class keyed_state {
 
   /// Keys and rows that are more than their slots are counted with what the last ones took on disk.
   std::size_t cached_bytes() const {
-    return table_.memory() + (is_flat() ? 0 : table_.size() * heap_per_row_ + entry_bytes_);
+    return table_.memory() + (is_flat() ? 0 : table_.size() * heap_per_row_.value() + entry_bytes_);
   }
 
   bool is_flat() const { return flat<Key> && table_.rows().is_flat(); }
@@ -622,9 +592,9 @@ class keyed_state {
       next_to_look_at_ = behind(next_to_look_at_);
       const std::size_t growth = table_.next_growth(group);
       if (growth != 0 && cached_bytes() + growth > size)
-        left -= evict(group, left, now);
+        left -= std::min(left, evict(group, left, now));
     }
-    const bool is_size_known = is_flat() || heap_per_row_ != 0 || table_.size() < rows_per_eviction;
+    const bool is_size_known = is_flat() || heap_per_row_.is_known() || table_.size() < rows_per_eviction;
     const auto is_too_large = [&] {
       return left != 0 ? !is_size_known || cached_bytes() > size : cached_bytes() > size + size / 8;
     };
@@ -639,81 +609,139 @@ class keyed_state {
     return group + 1 == setup_.range.last ? setup_.range.first : group + 1;
   }
 
-  /// Brings so many rows of a group on disk up to date, in the order in which they lie there, and drops them. Returns
-  /// how many.
+  /// Brings about so many rows of a group on disk up to date, in the order in which they lie there, and drops them.
+  /// Returns how many.
   [[gnu::noinline]] std::size_t evict(key_group group, std::size_t most, std::int64_t now) {
-    group_state& state = state_of(group);
-    std::vector<std::uint64_t> hashes; // from where the last time ended
-    hashes.reserve(table_.size(group));
-    table_.for_each(group, [&](const Key& key, std::byte*) { hashes.push_back(hash_of(key) - state.next_evicted); });
-    if (hashes.size() > most) {
-      std::nth_element(hashes.begin(), hashes.begin() + static_cast<std::ptrdiff_t>(most), hashes.end());
-      hashes.resize(most);
-    }
-    std::sort(hashes.begin(), hashes.end());
-    hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-    for (std::uint64_t& hash : hashes)
-      hash += state.next_evicted;
-    if (hashes.empty())
-      return 0;
-    state.next_evicted = hashes.back() + 1;
-    const std::size_t size_before = table_.size();
-    write_back(hashes, now);
-    for (const std::uint64_t hash : hashes)
-      table_.drop(hash);
-    entry_bytes_ -= table_.size() == 0 ? entry_bytes_ : entry_bytes_ / size_before * (size_before - table_.size());
-    return hashes.size();
+    std::vector<cached_row> rows;
+    rows.reserve(most + most / 8);
+    std::uint32_t& next = state_of(group).next_evicted; // from where the last time ended
+    next = table_.for_each_in_order(group, next, most, [&](const Key& key, std::byte* row) {
+      rows.push_back({hash_of(key), &key, row});
+    });
+    write_back(group, rows, now);
+    return rows.size();
   }
 
-  /// What has changed of the keys with these hashes, all of one group.
-  void write_back(const std::vector<std::uint64_t>& hashes, std::int64_t now) {
-    struct changed_row {
-      std::uint64_t hash;
-      const Key* key;
-      std::byte* row;
-    };
-    std::vector<changed_row> changed;
+  /// Tells the disk of rows of which nothing is left, once they are some, and drops them.
+  void drop_tombstones(std::int64_t now) {
+    if (tombstones_.size() < rows_per_eviction)
+      return;
+    std::sort(tombstones_.begin(), tombstones_.end()); // by groups
+    tombstones_.erase(std::unique(tombstones_.begin(), tombstones_.end()), tombstones_.end());
+    std::vector<cached_row> rows;
+    for (std::size_t i = 0; i < tombstones_.size(); ++i) {
+      const std::uint64_t hash = tombstones_[i];
+      const std::size_t others = rows.size();
+      bool any = false; // it may have changed again, or left
+      table_.for_each_of(hash, [&](const Key& key, std::byte* row) {
+        if (hash_of(key) != hash)
+          return;
+        rows.push_back({hash, &key, row});
+        any = any || table_.is_tombstone(row);
+      });
+      if (!any)
+        rows.resize(others);
+      const key_group group = key_group_of(hash, setup_.groups);
+      if (i + 1 == tombstones_.size() || key_group_of(tombstones_[i + 1], setup_.groups) != group)
+        write_back(group, std::exchange(rows, {}), now);
+    }
+    tombstones_.clear();
+  }
+
+  /// A row in the cache.
+  struct cached_row {
+    std::uint64_t hash;
+    const Key* key;
+    std::byte* row;
+  };
+
+  void begin_to_write() {
+    if (!disk_->is_writing())
+      disk_->begin_write();
+  }
+
+  /// Writes what has changed of some rows of a group, and drops all. Those with the same hash go together.
+  void write_back(key_group group, const std::vector<cached_row>& rows, std::int64_t now) {
+    if (rows.empty())
+      return;
     std::vector<row_at<Key>> to_keep;
     std::vector<row_at<Key>> to_log;
-    for (const std::uint64_t hash : hashes)
-      table_.for_each_of(hash, [&](const Key& key, std::byte* row) {
-        const std::uint32_t version = table_.version_of(row);
-        if (version == 0 || hash_of(key) != hash)
-          return;
-        changed.push_back({hash, &key, row});
-        to_keep.push_back({&key, row});
-        if (version > oldest_) // otherwise it is in all snapshots that another may add to
-          to_log.push_back({&key, row});
-      });
-    heap_per_row_ = std::max<std::size_t>(heap_per_row_, 1);
-    if (changed.empty())
-      return;
-    const key_group group = key_group_of(changed.front().hash, setup_.groups);
-    if (slices_.is_active())
-      slices_.keep_all(table_, group, to_keep);
-    disk_->begin_write();
-    log(group, to_log, now);
-    std::size_t bytes_written = 0;
-    for (const changed_row& one : changed) {
-      select(one.hash, *one.key);
-      write_row(one.row);
-      bytes_written += heads_.size() + key_bytes_.size();
+    const std::uint32_t since = needed_since(group);
+    for (const cached_row& one : rows) {
+      const std::uint32_t version = table_.version_of(one.row);
+      if (version == 0)
+        continue;
+      to_keep.push_back({one.key, one.row});
+      if (version > since)
+        to_log.push_back({one.key, one.row});
     }
-    disk_->commit();
-    heap_per_row_ = bytes_written / changed.size();
+    bytes section;
+    if (!to_keep.empty()) {
+      if (slices_.is_active())
+        slices_.keep_all(table_, group, to_keep);
+      section = section_of(group, to_log, now);
+      write_rows_of(rows);
+    }
+    const std::size_t size_before = table_.size();
+    for (const cached_row& one : rows)
+      table_.drop(one.hash);
+    entry_bytes_ -= table_.size() == 0 ? entry_bytes_ : entry_bytes_ / size_before * (size_before - table_.size());
+    if (!section.empty())
+      begin_to_write();
+    if (disk_->is_writing())
+      log(group, section);
   }
 
-  /// Looks at the next rows in the cache, and on disk at those that are not there.
+  void write_rows_of(const std::vector<cached_row>& rows) {
+    const std::uint64_t written_before = disk_->bytes_written();
+    std::uint64_t written = 0;
+    std::uint64_t heap = 0;
+    for (const cached_row& one : rows) {
+      if (table_.version_of(one.row) == 0)
+        continue;
+      const bool is_empty = table_.rows().is_empty(one.row);
+      if (is_empty && !table_.is_on_disk(one.row))
+        continue;
+      begin_to_write();
+      select(one.hash, *one.key);
+      write_row(one.row);
+      written += !is_empty;
+      heap += heads_.size() + (is_empty ? 0 : key_bytes_.size());
+    }
+    heap_per_row_.add(written, heap);
+    if (!heap_per_row_.is_known())
+      heap_per_row_.add(1, 0); // keys that were looked for in vain
+    stored_per_row_.add(written, disk_->bytes_written() - written_before);
+  }
+
+  /// Looks at the next rows in the table.
+  void clean(std::uint32_t count, const change_time& at, row_entries* on_disk) {
+    const Rows& rows = table_.rows();
+    table_.sweep(next_to_clean_, count, [&](const Key& key, std::byte* row) {
+      const std::uint64_t hash = hash_of(key);
+      if (on_disk)
+        select(hash, key);
+      if (!rows.expire(row, at, on_disk))
+        return false;
+      table_.set_changed(hash, row);
+      if (!rows.is_empty(row))
+        return false;
+      if (disk_) {
+        bury(hash, row);
+        return false;
+      }
+      if (is_tracked_)
+        table_.note_removal(hash, key);
+      return true;
+    });
+  }
+
+  /// Looks at the next rows in the cache, unless a snapshot is being written, and on disk at those that are not there.
   [[gnu::noinline]] void clean_in_background(std::int64_t now) {
     const Rows& rows = table_.rows();
     const change_time at = time_of_changes(now);
-    table_.sweep(next_to_clean_, rows_per_slice, [&](const Key& key, std::byte* row) {
-      const std::uint64_t hash = hash_of(key);
-      select(hash, key);
-      if (rows.expire(row, at, disk_.get()))
-        set_changed(hash, row);
-      return false;
-    });
+    if (!slices_.is_active())
+      clean(rows_per_slice, at, disk_.get());
     struct row_on_disk {
       std::uint64_t hash;
       bytes key, heads;
@@ -723,8 +751,7 @@ class keyed_state {
                 [&](key_group, std::uint64_t hash, std::string_view key, std::string_view heads) {
                   slice.push_back({hash, bytes(key), bytes(heads)});
                 });
-    scratch_row scratch(rows);
-    bool is_writing = false;
+    scratch_row<Rows> scratch(rows);
     for (const row_on_disk& one : slice) {
       const Key key = decoded<Key>(one.key);
       if (table_.find(one.hash, key))
@@ -734,30 +761,30 @@ class keyed_state {
         read_heads(one.heads, row);
         if (!rows.expire(row, at, disk_.get()))
           return;
-        if (!std::exchange(is_writing, true))
-          disk_->begin_write();
+        begin_to_write();
         const key_group group = key_group_of(one.hash, setup_.groups);
         const row_at<Key> expired{&key, row};
-        log(group, {&expired, 1}, now);
+        const bytes section = section_of(group, {&expired, 1}, now);
         select(one.hash, key);
         write_row(row);
+        log(group, section);
       });
     }
-    if (is_writing)
-      disk_->commit();
   }
 
   keyed_state_setup setup_;
   table_type table_;
   std::unique_ptr<disk_state> disk_;
-  std::vector<group_state> groups_;
-  std::vector<barrier> barriers_; // from the one that the last checkpoint added to, if any, on
+  std::vector<group_progress> groups_;
+  std::vector<change_barrier> barriers_; // from the one that the last checkpoint added to, if any, on
   std::uint32_t oldest_ = 0;      // version of the first of them
   bool is_tracked_ = false;       // whether it will be asked what has changed
   byte_writer key_bytes_;
   byte_writer heads_;
-  std::size_t heap_per_row_ = 0;
+  running_average heap_per_row_;   // in the cache, beside its slot
+  running_average stored_per_row_; // on disk, with what has changed of its entries
   std::size_t entry_bytes_ = 0;
+  std::vector<std::uint64_t> tombstones_; // hashes; some may have changed again, or left
   std::uint32_t next_to_evict_ = 0; // group
   std::uint32_t next_to_look_at_ = 0; // group
   typename table_type::sweep_position next_to_clean_;

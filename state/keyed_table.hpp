@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include <weir/base/hash.hpp>
+#include <weir/state/bit_order.hpp>
 #include <weir/state/row_cursor.hpp>
 #include <weir/state/table_memory.hpp>
 
@@ -177,7 +177,7 @@ class keyed_table {
   /// is said to have changed.
   std::uint32_t version() const noexcept { return version_; }
   void next_version() {
-    constexpr std::uint32_t last = std::numeric_limits<std::int32_t>::max(); // entries of maps have 31 bits
+    constexpr std::uint32_t last = (std::uint32_t{1} << 30) - 1; // what a slot has room for
     if (version_ == last)
       throw std::length_error("the changes of keyed state cannot be counted any further: the job goes on from "
                               "its last checkpoint, and counts anew");
@@ -187,11 +187,23 @@ class keyed_table {
   /// `row`, which find() or find_or_create() has returned for a key with this hash, changes.
   void set_changed(std::uint64_t hash, std::byte* row) noexcept {
     slot_head& head = head_in(slot_of(row));
-    if (head.version() != version_) [[unlikely]] {
-      head.set_version(version_);
-      note_change(changes_of(hash));
-    }
+    if (!head.is_changed_in(version_)) [[unlikely]]
+      change(head, hash, false);
   }
+
+  /// The same for a row that does not change, but is to count as one that has: a tombstone stays one.
+  void touch(std::uint64_t hash, std::byte* row) noexcept {
+    slot_head& head = head_in(slot_of(row));
+    change(head, hash, head.is_tombstone());
+  }
+
+  /// `row`, which has changed, is empty now, and is kept until it changes again: it tells that its key is gone.
+  void set_tombstone(std::uint64_t hash, std::byte* row) noexcept { change(head_in(slot_of(row)), hash, true); }
+  bool is_tombstone(const std::byte* row) const noexcept { return head_in(slot_of(row)).is_tombstone(); }
+
+  /// How many more keys a group has than rows on disk, if this is a cache of those: rows that have changed and are
+  /// not there, less the tombstones of those that are.
+  std::int64_t keys_beyond_disk(key_group group) const { return changes_of(group).keys_beyond_disk; }
 
   /// The version in which `row`, of a key of this table, has changed last.
   std::uint32_t version_of(const std::byte* row) const noexcept { return head_in(slot_of(row)).version(); }
@@ -258,6 +270,31 @@ class keyed_table {
         visit(std::as_const(key_in(slot)), row_in(slot));
     }
     return i;
+  }
+
+  /// Calls visit(key, row) for about `count` rows of a group, in the order of their reversed hashes, so far as slots
+  /// follow it: from place `begin` of this order on, and behind its end from its beginning on. Returns the place to go
+  /// on at, which slots of any number have.
+  ///
+  /// Cost: as of so many rows, however many there are.
+  template <class Visit>
+  std::uint32_t for_each_in_order(key_group group, std::uint32_t begin, std::size_t count, Visit&& visit) const {
+    const segment& part = segments_[group.value - range_.first];
+    if (part.size == 0)
+      return begin;
+    const int shift = 32 - std::bit_width(part.mask);
+    std::uint32_t at = begin >> shift;
+    std::size_t visited = 0;
+    for (std::uint32_t left = part.mask + 1; left != 0 && visited < count; --left, at = (at + 1) & part.mask) {
+      __builtin_prefetch(slot_at(part, home_at(at + slots_ahead, shift)));
+      const std::uint32_t home = home_at(at, shift);
+      for (std::uint32_t i = home; tag_in(slot_at(part, i)) != 0; i = (i + 1) & part.mask)
+        if (std::byte* const slot = slot_at(part, i); (tag_in(slot) & part.mask) == home) {
+          visit(std::as_const(key_in(slot)), row_in(slot));
+          ++visited;
+        }
+    }
+    return at << shift;
   }
 
   /// The slot that a row of a group is in.
@@ -358,6 +395,7 @@ class keyed_table {
     group_changes& changes = changes_[group.value - range_.first];
     changes.last = changes.lost = version_;
     changes.removed = {};
+    changes.keys_beyond_disk = 0;
   }
 
   std::size_t size() const noexcept { return size_; }
@@ -385,20 +423,36 @@ class keyed_table {
     slot_head() = default;
     slot_head(std::uint32_t tag, std::uint32_t version) noexcept : all_(std::uint64_t{version} << 32 | tag) {}
     std::uint32_t tag() const noexcept { return static_cast<std::uint32_t>(all_); }
-    std::uint32_t version() const noexcept { return static_cast<std::uint32_t>((all_ & ~on_disk) >> 32); }
-    void set_version(std::uint32_t version) noexcept {
-      all_ = (all_ & on_disk) | std::uint64_t{version} << 32 | tag();
+    std::uint32_t version() const noexcept {
+      return static_cast<std::uint32_t>((all_ & ~(on_disk | tombstone)) >> 32);
+    }
+    void set_changed(std::uint32_t version, bool is_tombstone) noexcept {
+      all_ = (all_ & on_disk) | (is_tombstone ? tombstone : 0) | std::uint64_t{version} << 32 | tag();
     }
     bool is_on_disk() const noexcept { return (all_ & on_disk) != 0; }
     void set_on_disk() noexcept { all_ |= on_disk; }
-    /// Whether it has the same tag and version.
+    bool is_tombstone() const noexcept { return (all_ & tombstone) != 0; }
+    /// Whether it has this version, and is no tombstone.
+    bool is_changed_in(std::uint32_t version) const noexcept { return (all_ & ~on_disk) >> 32 == version; }
+    /// Whether it has the same tag and version, and both are a tombstone or not.
     bool is_like(const slot_head& other) const noexcept { return ((all_ ^ other.all_) & ~on_disk) == 0; }
+    /// By how much there are more keys with it than on disk.
+    int keys_beyond_disk() const noexcept { return version() == 0 ? 0 : !is_tombstone() - is_on_disk(); }
 
    private:
-    static constexpr std::uint64_t on_disk = std::uint64_t{1} << 63; // versions have 31 bits
+    static constexpr std::uint64_t on_disk = std::uint64_t{1} << 63;
+    static constexpr std::uint64_t tombstone = std::uint64_t{1} << 62; // versions have 30 bits
     std::uint64_t all_ = 0; // so that one comparison tells
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
+
+  /// How many homes before its own a slot is prefetched, where they are visited out of their order.
+  static constexpr std::uint32_t slots_ahead = 8;
+
+  /// The home at a place in the order of reversed bits.
+  static std::uint32_t home_at(std::uint32_t place, int shift) noexcept {
+    return static_cast<std::uint32_t>(reversed_bits(place) >> 32) >> shift;
+  }
 
   /// How many keys so many slots hold at most. Small segments are kept sparse: where the caches hold them, a
   /// second probe, a mispredicted branch, costs more than the memory.
@@ -415,6 +469,7 @@ class keyed_table {
     std::uint32_t rows = 0; // that have changed in it
     std::uint32_t lost = 0; // changes up to this version cannot be told
     std::uint64_t layout = 0;
+    std::int64_t keys_beyond_disk = 0;
     std::vector<removed_key> removed;
   };
 
@@ -492,7 +547,16 @@ class keyed_table {
     return nullptr;
   }
 
-  [[gnu::noinline]] void note_change(group_changes& changes) const noexcept {
+  [[gnu::noinline]] void change(slot_head& head, std::uint64_t hash, bool is_tombstone) noexcept {
+    group_changes& changes = changes_of(hash);
+    if (head.version() != version_)
+      note_change(changes);
+    changes.keys_beyond_disk -= head.keys_beyond_disk();
+    head.set_changed(version_, is_tombstone);
+    changes.keys_beyond_disk += head.keys_beyond_disk();
+  }
+
+  void note_change(group_changes& changes) const noexcept {
     if (changes.last != version_)
       changes.rows = 0;
     changes.last = version_;
@@ -516,6 +580,7 @@ class keyed_table {
   }
 
   void erase_slot(segment& part, std::byte* slot) {
+    changes_[static_cast<std::size_t>(&part - segments_.get())].keys_beyond_disk -= head_in(slot).keys_beyond_disk();
     std::destroy_at(&key_in(slot));
     rows_.destroy(row_in(slot));
     close_gap(part, static_cast<std::uint32_t>((slot - part.slots) / stride()));

@@ -47,7 +47,7 @@ class snapshot_slices {
   }
 
   /// The next group, to be written: what has changed after version `since`, or all of it. `entries`: how many keys it
-  /// has, in the table or, if that is a cache, on disk.
+  /// has.
   void add(key_group group, std::uint64_t entries, std::optional<std::uint32_t> since) {
     part& added = groups_.emplace_back();
     added.made.group = group;
@@ -79,13 +79,12 @@ class snapshot_slices {
     ++kept_;
     if ((version == 0 && is_cache_) || (!created && is_behind(table, of, row)))
       return;
-    count(table, of, row);
-    if (of.has(version) && !created) {
+    if (of.has(version) && !created && !is_unknown(table, of, row)) {
       append(of, table, removals(table, of));
       const row_at<Key> one{&key, row};
       append(of, table, {&one, 1});
     }
-    table.set_changed(hash, row); // passed over from now on
+    table.touch(hash, row); // passed over from now on
   }
 
   /// Some rows of one group are about to leave the cache.
@@ -96,10 +95,8 @@ class snapshot_slices {
     std::vector<row_at<Key>> kept;
     for (const row_at<Key>& one : rows) {
       const std::uint32_t version = table.version_of(one.row);
-      if (version == 0 || version > until_)
-        continue;
-      count(table, of, one.row);
-      if (of.has(version) && !is_behind(table, of, one.row))
+      if (version != 0 && version <= until_ && of.has(version) && !is_unknown(table, of, one.row) &&
+          !is_behind(table, of, one.row))
         kept.push_back(one);
     }
     append(of, table, kept);
@@ -159,21 +156,15 @@ class snapshot_slices {
            table.slot_number(of.made.group, row) < of.next;
   }
 
-  /// Before the slots of a group are begun, and all that are left in the cache are counted: one that changes or leaves.
-  void count(const table_type& table, part& of, const std::byte* row) {
-    if (!is_cache_ || of.has_begun)
-      return;
-    of.made.entries += !table.rows().is_empty(row);
-    of.made.entries -= table.is_on_disk(row);
+  /// Whether a row says that a key is gone of which a reader of the snapshot has not heard.
+  bool is_unknown(const table_type& table, const part& of, const std::byte* row) const {
+    return is_cache_ && !of.made.is_delta && !table.is_on_disk(row) && table.rows().is_empty(row);
   }
 
   /// Returns how many slots it has looked at.
   std::size_t write_some(const table_type& table, part& of, std::size_t most) {
     const key_group group = of.made.group;
     if (!of.has_begun) {
-      if (is_cache_)
-        table.for_each_until(group, 0, until_, 0, table.slots(group),
-                             [&](const Key&, std::byte* row) { count(table, of, row); });
       of.has_begun = true;
       of.layout = table.layout(group);
     } else if (std::exchange(of.layout, table.layout(group)) != table.layout(group)) {
@@ -182,7 +173,10 @@ class snapshot_slices {
     }
     std::vector<row_at<Key>> rows = removals(table, of);
     const std::size_t end = table.for_each_until(group, of.since, until_, of.next, most * of.larger,
-                                                 [&](const Key& key, std::byte* row) { rows.push_back({&key, row}); });
+                                                 [&](const Key& key, std::byte* row) {
+                                                   if (!is_unknown(table, of, row))
+                                                     rows.push_back({&key, row});
+                                                 });
     append(of, table, rows);
     if (end >= table.slots(group)) {
       of.is_waiting = false;

@@ -111,12 +111,13 @@ TEST_CASE("rows on disk are those of a map, with a cache that holds few of them,
     for (std::uint64_t n = 0; n < 3000; ++n)
       ++*reinterpret_cast<std::uint64_t*>(state.update(hash_of(colliding{n}), colliding{n}).row);
 
+    const restored_state stored = restored_from(made);
     keyed_state<colliding, static_rows<std::uint64_t>> memory(in_memory(),
                                                               static_rows<std::uint64_t>("count"));
-    memory.restore(restored_from(made));
+    memory.restore(stored);
     keyed_state<colliding, static_rows<std::uint64_t>> again(on_disk(directory, 4096),
                                                              static_rows<std::uint64_t>("count"));
-    again.restore(restored_from(made));
+    again.restore(stored);
     CHECK(memory.table().size() == model.size());
     std::map<std::uint64_t, std::uint64_t> drained;
     for (std::uint32_t group = 0; group < groups; ++group)
