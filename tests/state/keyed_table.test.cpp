@@ -1,9 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include <weir/state/bit_order.hpp>
 #include <weir/state/keyed_snapshot.hpp>
 #include <weir/state/state_registry.hpp>
 
@@ -156,4 +160,64 @@ TEST_CASE("a walk over a group in parts sees every row that stays, whatever is r
     for (const auto& [key, was_seen] : seen)
       REQUIRE(was_seen);
   }
+}
+
+TEST_CASE("a table goes over its keys a few at a time, in the order of their reversed hashes, however it grows meanwhile") {
+  keyed_table<std::uint64_t, static_rows<std::uint64_t>> table({0, 1}, 1);
+  const auto add = [&](std::uint64_t key) { table.find_or_create(hash_of(key), key); };
+  for (std::uint64_t key = 0; key < 3000; ++key)
+    add(key);
+  std::set<std::uint64_t> seen;
+  std::vector<std::uint64_t> places;
+  std::uint32_t at = 0;
+  std::uint32_t before = 0;
+  std::uint64_t added = 3000;
+  do {
+    before = at;
+    std::size_t visited = 0;
+    at = table.for_each_in_order(key_group{0}, at, 100, [&](std::uint64_t key, std::byte*) {
+      ++visited;
+      seen.insert(key);
+      places.push_back(reversed_bits(hash_of(key)));
+    });
+    CHECK(visited >= 100 * (at > before));
+    CHECK(visited < 130);
+    for (int n = 0; n < 100; ++n)
+      add(added++);
+  } while (at > before);
+  for (std::uint64_t key = 0; key < 3000; ++key)
+    REQUIRE(seen.contains(key));
+  // There are more than 2^12 slots: so many bits of a place are in order, but for the step behind the end.
+  std::size_t steps_back = 0;
+  for (std::size_t i = 1; i < places.size(); ++i)
+    steps_back += places[i - 1] >> 52 > places[i] >> 52;
+  CHECK(steps_back <= 1);
+}
+
+TEST_CASE("a table beside rows on disk knows how many more keys there are than those") {
+  keyed_table<std::uint64_t, static_rows<std::uint64_t>> table({0, 1}, 1);
+  const auto row = [&](std::uint64_t key) { return table.find_or_create(hash_of(key), key).row; };
+  const auto beyond = [&] { return table.keys_beyond_disk(key_group{0}); };
+  row(1); // has not changed
+  CHECK(beyond() == 0);
+  table.set_changed(hash_of(std::uint64_t{1}), row(1));
+  CHECK(beyond() == 1);
+  table.set_on_disk(row(2));
+  CHECK(beyond() == 1);
+  table.set_changed(hash_of(std::uint64_t{2}), row(2));
+  CHECK(beyond() == 1);
+  table.set_tombstone(hash_of(std::uint64_t{2}), row(2));
+  table.set_tombstone(hash_of(std::uint64_t{1}), row(1));
+  CHECK(beyond() == -1);
+  table.next_version();
+  table.touch(hash_of(std::uint64_t{2}), row(2));
+  CHECK(table.version_of(row(2)) == table.version());
+  CHECK(beyond() == -1);
+  table.set_changed(hash_of(std::uint64_t{2}), row(2));
+  CHECK(beyond() == 0);
+  table.drop(hash_of(std::uint64_t{2}));
+  table.set_changed(hash_of(std::uint64_t{1}), row(1));
+  CHECK(beyond() == 1);
+  table.clear(key_group{0});
+  CHECK(beyond() == 0);
 }
