@@ -573,7 +573,7 @@ class keyed_state {
     disk_->write(heads_.view());
   }
 
-  /// Keys and rows that are more than their slots are counted with what the last ones took on disk.
+  /// Keys and rows that are more than their slots are counted with what rows took on disk lately.
   std::size_t cached_bytes() const {
     return table_.memory() + (is_flat() ? 0 : table_.size() * heap_per_row_.value() + entry_bytes_);
   }

@@ -248,7 +248,9 @@ TEST_CASE("state that is drained while a snapshot of it is written is in that on
     counted restored(in_memory(), static_rows<std::uint64_t>("count"));
     restored.restore(store.restored(checkpoint_id{checkpoint}));
     std::map<std::uint64_t, std::uint64_t> stored;
-    restored.for_each_row([&](std::uint64_t key, const std::byte* row) { stored[key] = *reinterpret_cast<const std::uint64_t*>(row); });
+    restored.for_each_row([&](std::uint64_t key, const std::byte* row) {
+      stored[key] = *reinterpret_cast<const std::uint64_t*>(row);
+    });
     CHECK(stored == model);
     if (checkpoint == 2)
       CHECK(drained == model);
@@ -267,7 +269,7 @@ TEST_CASE("state that is drained while a snapshot of it is written is in that on
   CHECK(store.bytes_written() < 100);
 }
 
-TEST_CASE("keys with the same hash stay apart in snapshots that are written while they come, change and leave the cache") {
+TEST_CASE("keys with the same hash stay apart in snapshots that are written while they change and leave the cache") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
@@ -342,7 +344,7 @@ TEST_CASE("a group that was large, emptied and filled a little again is measured
   CHECK(restored.state().table().size() == 50);
 }
 
-TEST_CASE("what leaves the cache between the barrier of a whole snapshot and its end does not make the next one whole") {
+TEST_CASE("what leaves the cache between the barrier and the end of a whole snapshot does not make the next one whole") {
   const temporary_directory directory;
   counted state(on_disk(directory, 1 << 20), static_rows<std::uint64_t>("count"));
   const auto add = [&](std::uint64_t key) { ++count_in(state.update(hash_of(key), key).row); };
