@@ -23,6 +23,16 @@ struct group_progress {
 
   delta_chain chain; ///< in the newest checkpoint; after one that failed, an estimate
 
+  /// How much deltas may hold, in 256ths of what the base holds: half of it, more or less. Groups that change alike have
+  /// different limits, so that they are not all written as a whole for one checkpoint, which would hold twice what a
+  /// checkpoint needs beside the old ones.
+  std::uint32_t limit = 128;
+
+  /// The limit of a group: from 3/8 to 5/8, by the golden ratio, so that neighbours are far from each other.
+  static constexpr std::uint32_t limit_of(key_group group) noexcept {
+    return 96 + (std::uint32_t{group.value} * 2'654'435'769u >> 26);
+  }
+
   // With state on disk:
   std::uint64_t logged_bytes = 0;   ///< since the last barrier
   std::uint64_t log_begin = no_log; ///< the log has all that was written back from this position on
@@ -38,7 +48,7 @@ struct group_progress {
   bool is_worth(std::uint64_t delta_bytes) const noexcept {
     constexpr std::uint64_t reference_bytes = 50;
     return chain.delta_bytes + delta_bytes + std::uint64_t{chain.deltas} * chain.deltas * reference_bytes / 2 <=
-           chain.base_bytes / 2;
+           chain.base_bytes / 256 * limit;
   }
 
   void find_base_bytes() {

@@ -71,6 +71,8 @@ class keyed_state {
 
   keyed_state(const keyed_state_setup& setup, Rows rows)
       : setup_(setup), table_(setup.range, setup.groups, std::move(rows)), groups_(setup.range.size()) {
+    for (std::uint32_t i = 0; i < groups_.size(); ++i)
+      groups_[i].limit = group_progress::limit_of(key_group{setup.range.first + i});
     table_.next_version();
     if (setup.config.backend != state_backend::lmdb)
       return;
