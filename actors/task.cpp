@@ -397,6 +397,10 @@ void task::send_all(const marker& what) {
 
 void task::take_snapshot(const snapshot_order& order, bool stop) {
   if (!blueprint_.is_source) {
+    // What a loop has still sent back before its end is counted first.
+    while (phase_ == phase::ended && gate_.has_ready())
+      if (std::optional<gate_event> event = gate_.next())
+        std::visit([this](auto& what) { handle(what); }, *event);
     gate_.announce(order);
     schedule(duration::zero());
     return;
