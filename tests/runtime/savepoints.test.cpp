@@ -282,6 +282,52 @@ TEST_CASE("a job that is cancelled stops without another checkpoint, and goes on
   check_complete(*results);
 }
 
+TEST_CASE("a job is cancelled with a savepoint, and another version of it goes on from that") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const auto maxima = std::make_shared<committed_records<std::uint64_t>>();
+  const fs::path file = place / "old.weir";
+  // What the versions have in common is found by its uid, whatever it is called.
+  const auto version_of = [&](int version) {
+    topology job{"counting"};
+    const auto numbers = job.source(version == 1 ? "numbers" : "counter", generate(
+                                                                              [](std::uint64_t i) {
+                                                                                if (i % 64 == 0)
+                                                                                  std::this_thread::sleep_for(20us);
+                                                                                return i;
+                                                                              },
+                                                                              records))
+                             .uid("numbers");
+    const auto keyed = numbers.key_by([](std::uint64_t i) { return i % keys; });
+    keyed.count("count").uid("count").sink("results", memory_sink<key_count>{results}).uid("results");
+    if (version == 1)
+      keyed.reduce("sum", [](std::uint64_t a, std::uint64_t b) { return a + b; }).sink("none", [](std::uint64_t) {});
+    else
+      keyed.reduce("largest", [](std::uint64_t a, std::uint64_t b) { return std::max(a, b); })
+          .sink("maxima", memory_sink<std::uint64_t>{maxima});
+    return job;
+  };
+  {
+    const auto running = start(version_of(1), counting_config(place / "first"));
+    wait_for_some(*results);
+    const auto answer = tell_and_wait(*running, {.what = job_order::kind::cancel, .drain = false, .savepoint = file, .done = {}});
+    REQUIRE_MESSAGE(answer, answer.failure().message);
+    REQUIRE(*answer);
+    CHECK(running->wait().what == job_report::outcome::stopped);
+  }
+  job_config config = counting_config(place / "second");
+  config.checkpoint.from = file;
+  const auto refused = job::start(version_of(2), config);
+  REQUIRE(!refused);
+  CHECK(refused.failure().code == errc::state_mismatch);
+  CHECK(refused.failure().message.find("'sum'") != std::string::npos);
+  config.checkpoint.allow_dropped_state = true;
+  finish(version_of(2), config);
+  check_complete(*results);
+  CHECK(!maxima->visible().empty());
+  CHECK(maxima->visible().size() < records); // only what has come since
+}
+
 TEST_CASE("savepoints are taken, or refused, while tasks are killed; either is said, and no result changes") {
   const temporary_directory place;
   const auto results = std::make_shared<output>();
