@@ -279,10 +279,12 @@ void task::handle(batch_ready& event) {
     return;
   }
   const std::uint32_t records = event.records->size();
-  const auto began = records > 1 ? environment_.now() : std::chrono::steady_clock::time_point{};
+  // One record alone is only of interest where turns have been shortened.
+  const bool is_timed = records > 1 || most_records_ != unlimited;
+  const auto began = is_timed ? environment_.now() : std::chrono::steady_clock::time_point{};
   inputs_[event.channel]->receive_any(*event.records);
   flush_chain();
-  if (records > 1)
+  if (is_timed)
     limit_turns(records, environment_.now() - began);
   if (event.returns_credit)
     environment_.return_credit(event.channel, std::move(event.records));

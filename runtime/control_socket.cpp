@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -130,7 +131,11 @@ void control_socket::accept_connections() {
     if ((waiting[0].revents & POLLIN) == 0)
       continue;
     file_descriptor socket(::accept4(listening_.number(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!socket.is_open() || !may_command(socket))
+    if (!socket.is_open()) { // no descriptor left, most likely: not at once again
+      ::poll(&waiting[1], 1, 100);
+      continue;
+    }
+    if (!may_command(socket))
       continue;
     set_timeouts(socket, std::chrono::seconds{5});
     forget_ended();
@@ -139,7 +144,11 @@ void control_socket::accept_connections() {
       continue;
     connection& added = connections_.emplace_back();
     added.socket = std::move(socket);
-    added.thread = std::thread([this, &added] { serve(added); });
+    try {
+      added.thread = std::thread([this, &added] { serve(added); });
+    } catch (const std::system_error&) { // no thread left: whoever asks is told nothing, and may ask again
+      connections_.pop_back();
+    }
   }
 }
 

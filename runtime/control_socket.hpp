@@ -22,6 +22,7 @@ inline constexpr const char* control_socket_name = "control";
 /// Only the user that the job runs as, and root, are answered: by the mode of the socket, and by what the kernel says of
 /// who has connected.
 ///
+/// Errors:        the handler throws nothing.
 /// Thread safety: has threads of its own, on which the handler is called, for several connections at a time.
 /// Ownership:     destroying it removes the socket, and waits for calls of the handler to return.
 class control_socket {

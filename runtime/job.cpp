@@ -38,9 +38,10 @@ status open_checkpoints(supervised_job& job) {
   if (config.discard)
     if (status cleared = job.store->clear(); !cleared)
       return cleared;
-  if (!config.from.empty())
-    if (status begun = start_from_savepoint(*job.store, config.directory, config.from); !begun)
-      return begun;
+  const status begun = config.from.empty() ? forget_savepoint(*job.store, config.directory)
+                                           : start_from_savepoint(*job.store, config.directory, config.from);
+  if (!begun)
+    return begun;
   auto attempt = job.store->begin_attempt();
   if (!attempt)
     return std::move(attempt.failure());

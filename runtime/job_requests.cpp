@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <weir/base/file_descriptor.hpp>
 #include <weir/base/units.hpp>
 
 namespace weir {
@@ -16,17 +17,25 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-json problem(const std::string& text) {
-  return {{"ok", false}, {"problem", text}};
+/// One line; bytes that are not UTF-8, such as in the name of a file, are replaced.
+std::string line_of(const json& answer) {
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-/// "2026-11-22T02-33-41Z", as part of a file's name.
+std::string problem(const std::string& text) {
+  return line_of({{"ok", false}, {"problem", text}});
+}
+
+/// "2026-11-22T02-33-41.123Z", as part of a file's name.
 std::string time_for_names() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   std::tm parts{};
-  ::gmtime_r(&now, &parts);
+  ::gmtime_r(&seconds, &parts);
   char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H-%M-%SZ", &parts)};
+  const std::string whole(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H-%M-%S", &parts));
+  const std::string thousandths = std::to_string(1000 + now.time_since_epoch().count() % 1000);
+  return whole + "." + thousandths.substr(1) + "Z";
 }
 
 /// The file to write: `target`, or one in it if it is a directory.
@@ -40,6 +49,8 @@ result<fs::path> file_for(const std::string& job, const fs::path& checkpoint_dir
   fs::create_directories(wanted, code);
   if (code)
     return error{errc::io, "cannot create the directory " + wanted.string() + ": " + code.message()};
+  if (const int cause = sync_directory(wanted.parent_path().parent_path().string()); cause != 0)
+    return file_error(errc::io, "sync", wanted.parent_path().parent_path().string(), cause);
   return wanted / (job + "-" + time_for_names() + ".weir");
 }
 
@@ -48,7 +59,7 @@ result<fs::path> file_for(const std::string& job, const fs::path& checkpoint_dir
 std::string answer_request(job& of, const fs::path& checkpoint_directory, const std::string& request) {
   const json words = json::parse(request, nullptr, false);
   if (!words.is_object() || !words.value("command", json()).is_string())
-    return problem("expected {\"command\": ...}, found " + request.substr(0, 200)).dump();
+    return problem("expected {\"command\": ...}, found " + request.substr(0, 200));
   const std::string command = words["command"];
   const std::string target = words.value("target", json("")).is_string() ? words.value("target", "") : "";
   job_order order;
@@ -60,11 +71,11 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
   else if (command == "cancel")
     order.what = job_order::kind::cancel;
   else
-    return problem("expected savepoint, stop or cancel, found " + in_quotes(command)).dump();
+    return problem("expected savepoint, stop or cancel, found " + in_quotes(command));
   if (order.what == job_order::kind::savepoint || !target.empty()) {
     const auto file = file_for(of.name(), checkpoint_directory, target);
     if (!file)
-      return problem(file.failure().message).dump();
+      return problem(file.failure().message);
     order.savepoint = *file;
   }
   const std::string file = order.savepoint.string();
@@ -73,14 +84,14 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
   of.tell(std::move(order));
   const job_order::answer answer = answered.get_future().get();
   if (!answer)
-    return problem(answer.failure().message).dump();
+    return problem(answer.failure().message);
   json told = {{"ok", true}};
   if (*answer) {
     told["file"] = file;
     told["checkpoint"] = (*answer)->id.value;
     told["bytes"] = (*answer)->bytes;
   }
-  return told.dump();
+  return line_of(told);
 }
 
 } // namespace weir

@@ -13,7 +13,7 @@ namespace weir {
 ///     {"command": "stop", "drain": true, "target": "/backup/before-upgrade.weir"}
 ///     {"command": "cancel"}
 ///
-///     {"ok": true, "file": "/backup/word-count-2026-11-22T02-33-41Z.weir", "checkpoint": 17, "bytes": 4711}
+///     {"ok": true, "file": "/backup/word-count-2026-11-22T02-33-41.123Z.weir", "checkpoint": 17, "bytes": 4711}
 ///     {"ok": false, "problem": "..."}
 ///
 /// `target` is a file, or a directory in which one is named after the job and the time; of savepoint it may be left

@@ -45,7 +45,10 @@ class signal_watch {
     });
   }
 
-  ~signal_watch() {
+  ~signal_watch() { end(); }
+
+  /// To be called while the job is there.
+  void end() {
     if (thread_.joinable()) {
       ::pthread_kill(thread_.native_handle(), SIGUSR2);
       thread_.join();
@@ -103,6 +106,7 @@ int run_job(const topology& what, const command_line& command) {
   }
   signals.stop_on_signal(**started);
   const job_report report = (*started)->wait();
+  signals.end();
   log_late_records(report);
   if (report.what == job_report::outcome::failed) {
     log_error("the job was given up", {{"job", what.name()}, {"reason", report.failure}});

@@ -107,7 +107,7 @@ void supervisor_actor::run_region() {
   }
   tell(*this, coordinator_, start_checkpoints{attempt_});
   if (drain_requested_)
-    drain_sources();
+    request_drain();
   else if (stop_requested_)
     request_stop();
 }

@@ -30,12 +30,14 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
       strategy_(resolved(job_.config)), regions_(regions_of(job_.plan)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
-    if (const auto task = task_of(who))
+    if (const auto task = task_of(who)) {
       task_has_stopped(*task, reason);
-    else if (who == coordinator_.address())
+    } else if (who == coordinator_.address()) {
+      coordinator_lost_ = coordinator_ended_ = true;
       helper_was_lost("the checkpoint coordinator", reason);
-    else if (store_ && who == store_.address())
+    } else if (store_ && who == store_.address()) {
       helper_was_lost("the checkpoint store", reason);
+    }
   });
   on_exception(*this, [this] {
     report_.what = job_report::outcome::failed;
@@ -147,13 +149,18 @@ caf::behavior supervisor_actor::make_behavior() {
         all_stopped();
       },
       [this](const checkpoints_paused& fact) {
-        if (!is_current(fact.attempt) || !region_restart_)
+        if (!is_current(fact.attempt))
           return;
-        region_restart_->coordinator_paused = true;
-        region_has_stopped();
+        if (region_restart_) {
+          region_restart_->coordinator_paused = true;
+          region_has_stopped();
+        } else if (drain_requested_ && phase_ == phase::running) {
+          drain_sources();
+        }
       },
       [this](const region_restart_due& order) {
-        if (is_current(order.attempt) && region_restart_ && region_restart_->number == order.restart)
+        if (is_current(order.attempt) && region_restart_ && region_restart_->number == order.restart &&
+            region_restart_->at == region_restart::phase::delaying)
           prepare_region();
       },
       [this](checkpoint_read& answer) {
@@ -286,7 +293,7 @@ void supervisor_actor::run_tasks() {
     tell(*this, task.actor, run_task{});
   tell(*this, coordinator_, start_checkpoints{attempt_});
   if (drain_requested_)
-    drain_sources();
+    request_drain();
   else if (stop_requested_)
     request_stop();
 }
@@ -340,6 +347,12 @@ void supervisor_actor::carry_out(job_order order) {
                                        " already, and it is not replaced: give another name, or remove it"});
     return;
   }
+  const auto is_same = [&](const job_order& other) { return other.savepoint == order.savepoint; };
+  if (!order.savepoint.empty() &&
+      (order.savepoint == last_savepoint_ || std::any_of(savepoints_.begin(), savepoints_.end(), is_same))) {
+    order.done(error{errc::in_use, order.savepoint.string() + " is being written already: give another name"});
+    return;
+  }
   if (order.what == job_order::kind::savepoint) {
     request_savepoint(std::move(order));
     return;
@@ -347,6 +360,11 @@ void supervisor_actor::carry_out(job_order order) {
   if (!order.savepoint.empty() && (phase_ == phase::finishing || !last_savepoint_.empty())) {
     order.done(error{errc::checkpoint, "the job takes its last checkpoint already, and that cannot be written to " +
                                            order.savepoint.string() + ": make one of it with `weir savepoint export`"});
+    return;
+  }
+  if (order.drain && (phase_ == phase::finishing || (stop_requested_ && !drain_requested_))) {
+    order.done(error{errc::checkpoint, "the job stops already, and cannot be drained any more: start it again, and drain "
+                                       "it then"});
     return;
   }
   const bool is_cancel = order.what == job_order::kind::cancel && order.savepoint.empty();
@@ -359,8 +377,9 @@ void supervisor_actor::carry_out(job_order order) {
   } else if (drains && !stop_requested_) {
     stop_requested_ = drain_requested_ = true;
     if (phase_ == phase::running)
-      drain_sources();
-  } else if (!drain_requested_) {
+      request_drain();
+  } else if (!drains && (!drain_requested_ || (phase_ != phase::running && phase_ != phase::finishing))) {
+    drain_requested_ = false; // a job that does not come to its end can still be stopped
     request_stop();
   }
 }
@@ -413,6 +432,12 @@ void supervisor_actor::answer_orders() {
   }
 }
 
+/// A checkpoint must not hold some sources before they are drained and others behind that: it would be the end of the
+/// input for those that are drained in it, and not for the others. So none is under way when they are.
+void supervisor_actor::request_drain() {
+  tell(*this, coordinator_, pause_checkpoints{attempt_});
+}
+
 void supervisor_actor::drain_sources() {
   report_.what = job_report::outcome::finished;
   log_info("draining: sources read no more", {{"job", job_.graph->name}});
@@ -433,15 +458,21 @@ void supervisor_actor::request_cancel() {
     stop_tasks();
     break;
   case phase::delaying:
-  case phase::preparing: finish(); break;
+  case phase::preparing:
+    phase_ = phase::stopping; // whatever is prepared is not deployed any more
+    finish();
+    break;
   case phase::stopping: break;
   }
 }
 
 void supervisor_actor::request_stop() {
   stop_requested_ = true;
-  if (region_restart_)
-    return; // once it runs again
+  if (region_restart_) { // once it runs again, and that at once
+    if (region_restart_->at == region_restart::phase::delaying)
+      prepare_region();
+    return;
+  }
   switch (phase_) {
   case phase::running:
     phase_ = phase::finishing;
@@ -458,10 +489,10 @@ void supervisor_actor::request_stop() {
 }
 
 void supervisor_actor::fail(const std::string& reason) {
-  for (const job_order& order : std::exchange(savepoints_, {}))
-    order.done(error{errc::checkpoint, "the job has failed meanwhile, and restarts: " + reason});
   if (phase_ != phase::opening && phase_ != phase::running && phase_ != phase::finishing)
     return;
+  for (const job_order& order : std::exchange(savepoints_, {}))
+    order.done(error{errc::checkpoint, "the job has failed meanwhile, and restarts: " + reason});
   failure_ = reason;
   log_error("job failed", {{"job", job_.graph->name},
                            {"attempt", to_string(attempt_)},
@@ -490,9 +521,20 @@ void supervisor_actor::task_has_stopped(task_id task, const std::string& reason)
 }
 
 void supervisor_actor::helper_was_lost(const std::string& which, const std::string& reason) {
+  const std::string lost = which + " was lost: " + reason;
   is_hopeless_ = true;
-  coordinator_lost_ = true;
-  fail(which + " was lost: " + reason);
+  switch (phase_) {
+  case phase::opening:
+  case phase::running:
+  case phase::finishing: fail(lost); break;
+  case phase::delaying:
+  case phase::preparing: give_up(lost); break; // nobody would answer
+  case phase::stopping:
+    if (failure_.empty())
+      failure_ = lost;
+    all_stopped();
+    break;
+  }
 }
 
 void supervisor_actor::all_stopped() {
@@ -522,6 +564,12 @@ void supervisor_actor::restart_or_give_up() {
     return;
   }
   ++report_.restarts;
+  // What follows the restart will be the last checkpoint, and the savepoint is to be the same.
+  if (last_savepoint_taken_ && *last_savepoint_taken_) {
+    std::error_code ignored; // then the next one is refused, and that is said
+    std::filesystem::remove(last_savepoint_, ignored);
+  }
+  last_savepoint_taken_.reset();
   phase_ = phase::delaying;
   log_info("restarting the job", {{"job", job_.graph->name},
                                   {"delay", duration_text(*delay)},

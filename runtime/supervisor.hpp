@@ -104,6 +104,7 @@ class supervisor_actor : public actor_base {
   void request_savepoint(job_order order);
   void request_stop();
   void request_cancel();
+  void request_drain();
   void drain_sources();
   void answer_savepoint(const savepoint_taken& fact);
   void answer_orders();

@@ -21,7 +21,7 @@ void checkpoint_coordinator::pause(time_point now) {
   last_end_ = now;
   std::erase_if(pending_, [&](const auto& one) {
     if (!one.second.storing)
-      decisions_.push_back(abort_decision{one.first, "a task has failed"});
+      decisions_.push_back(abort_decision{one.first, "a part of the job has failed, or the sources are being drained"});
     return !one.second.storing;
   });
 }
@@ -29,6 +29,10 @@ void checkpoint_coordinator::pause(time_point now) {
 std::optional<time_point> checkpoint_coordinator::next_trigger() const {
   if (!started_ || last_requested_ || config_.interval == duration::zero())
     return std::nullopt;
+  // One that overtakes would take the place of one that must not.
+  for (const auto& [id, pending] : pending_)
+    if (!pending.may_overtake && !pending.storing)
+      return std::nullopt;
   const bool one_at_a_time = config_.minimum_pause > duration::zero();
   if (pending_.size() >= (one_at_a_time ? 1 : config_.maximum_concurrent))
     return std::nullopt;
@@ -191,14 +195,15 @@ void checkpoint_coordinator::store_failed(time_point now, checkpoint_id checkpoi
 void checkpoint_coordinator::give_up(time_point now, checkpoint_id checkpoint,
                                      const std::string& reason) {
   const bool last = pending_.at(checkpoint).last;
+  const bool counts = pending_.at(checkpoint).may_overtake; // what was asked for says itself that it failed
   pending_.erase(checkpoint);
   last_end_ = now;
-  ++failures_in_row_;
+  failures_in_row_ += counts;
   decisions_.push_back(abort_decision{checkpoint, reason});
   const std::string failed = "checkpoint " + to_string(checkpoint) + " failed: " + reason;
   if (last)
     decisions_.push_back(fail_decision{"the last " + failed});
-  else if (failures_in_row_ > config_.tolerated_failures)
+  else if (counts && failures_in_row_ > config_.tolerated_failures)
     decisions_.push_back(fail_decision{failed + "; that makes " + std::to_string(failures_in_row_) +
                                        " in a row, and " + std::to_string(config_.tolerated_failures) +
                                        " are tolerated (checkpoint.tolerated-failures)"});

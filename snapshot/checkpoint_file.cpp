@@ -105,7 +105,7 @@ status give_name(const fs::path& unfinished, const fs::path& path, existing_file
   if (existing == existing_file::replaced)
     return ::rename(unfinished.c_str(), path.c_str()) == 0 ? status{} : write_error(path, errno);
   int result = ::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
-  if (result != 0 && errno == EINVAL) { // a file system that cannot do that
+  if (result != 0 && (errno == EINVAL || errno == ENOSYS)) { // a file system that cannot do that
     result = ::link(unfinished.c_str(), path.c_str());
     if (result == 0)
       ::unlink(unfinished.c_str());

@@ -81,6 +81,9 @@ result<checkpoint_file> open_savepoint(const fs::path& file) {
   return whole;
 }
 
+/// Says which savepoint a directory's checkpoints come from.
+constexpr const char* origin_name = "origin";
+
 /// What tells one savepoint from another.
 bytes mark_of(const manifest& description) {
   const bytes content = encode_manifest(description);
@@ -132,7 +135,7 @@ result<completed_checkpoint> import_checkpoint(const fs::path& file, const fs::p
 }
 
 status start_from_savepoint(checkpoint_store& into, const fs::path& directory, const fs::path& file) {
-  const fs::path origin = directory / "origin";
+  const fs::path origin = directory / origin_name;
   const auto whole = open_savepoint(file);
   if (!whole)
     return whole.failure();
@@ -168,6 +171,17 @@ status start_from_savepoint(checkpoint_store& into, const fs::path& directory, c
     operators.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
   const auto stored = into.store(contents->checkpoint, operators);
   return stored ? status{} : status{stored.failure()};
+}
+
+status forget_savepoint(checkpoint_store& of, const fs::path& directory) {
+  const auto known = of.list();
+  if (!known)
+    return known.failure();
+  std::error_code code;
+  if (!known->empty() || !fs::remove(directory / origin_name, code))
+    return code ? status{file_error(errc::io, "remove", (directory / origin_name).string(), code.value())} : status{};
+  const int cause = sync_directory(directory.string());
+  return cause == 0 ? status{} : status{file_error(errc::io, "sync", directory.string(), cause)};
 }
 
 status remove_checkpoint(const fs::path& directory, checkpoint_id id) {

@@ -34,6 +34,9 @@ result<completed_checkpoint> import_checkpoint(const std::filesystem::path& file
 status start_from_savepoint(checkpoint_store& into, const std::filesystem::path& directory,
                             const std::filesystem::path& file);
 
+/// For a job that is started without a savepoint: a store without checkpoints does not come from one any more.
+status forget_savepoint(checkpoint_store& of, const std::filesystem::path& directory);
+
 /// Deletes one checkpoint of a directory that no job owns. What others share with it stays.
 ///
 /// Errors: in_use when a job owns the directory: the message names it.

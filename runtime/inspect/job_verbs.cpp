@@ -23,7 +23,7 @@ std::string absolute(const std::string& target) {
 
 /// Has the job carry out a command, and prints what has come of it: `done`, and the savepoint.
 result<outcome> tell_job(const verb_words& words, json request, const std::string& done, output& out) {
-  const auto answer = ask_job(words.arguments[0], request.dump());
+  const auto answer = ask_job(words.arguments[0], request.dump(-1, ' ', false, json::error_handler_t::replace));
   if (!answer)
     return answer.failure();
   const json told = json::parse(*answer, nullptr, false);

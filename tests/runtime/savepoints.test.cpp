@@ -16,6 +16,7 @@
 #include <support/memory_sink.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
+#include <weir/runtime/control_socket.hpp>
 #include <weir/runtime/job.hpp>
 #include <weir/runtime/topology.hpp>
 
@@ -326,6 +327,44 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
   check_complete(*results);
   CHECK(!maxima->visible().empty());
   CHECK(maxima->visible().size() < records); // only what has come since
+}
+
+TEST_CASE("a request that is none is answered, and the job goes on") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const auto running = start(counting_job(results), counting_config(place / "state"));
+  for (const std::string& request : {std::string("\xff\xfe"), std::string(""), std::string("[]"), std::string("{\"command\": 1}"),
+                                    std::string("{\"command\": \"explode\"}"), std::string(300, '\xc3'),
+                                    std::string("{\"command\": \"savepoint\", \"target\": \"here\"}")}) {
+    const auto answer = ask_job(place / "state", request);
+    REQUIRE_MESSAGE(answer, answer.failure().message);
+    CHECK(answer->find("\"ok\":false") != std::string::npos);
+    CHECK(answer->find("expected") != std::string::npos);
+  }
+  CHECK(running->wait().what == job_report::outcome::finished);
+  check_complete(*results);
+}
+
+TEST_CASE("checkpoints of a job that began anew do not come from the savepoint that it began with before") {
+  const temporary_directory place;
+  const auto results = std::make_shared<output>();
+  const fs::path file = place / "kept.weir";
+  {
+    const auto running = start(counting_job(results), counting_config(place / "first"));
+    wait_for_some(*results);
+    REQUIRE(tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
+  }
+  job_config config = counting_config(place / "second");
+  config.checkpoint.from = file;
+  start(counting_job(results), config)->stop();
+  config.checkpoint.from.clear();
+  config.checkpoint.discard = true;
+  start(counting_job(std::make_shared<output>()), config)->stop();
+  config.checkpoint.discard = false;
+  config.checkpoint.from = file;
+  const auto refused = job::start(counting_job(results), config);
+  REQUIRE(!refused);
+  CHECK(refused.failure().code == errc::in_use);
 }
 
 TEST_CASE("savepoints are taken, or refused, while tasks are killed; either is said, and no result changes") {
