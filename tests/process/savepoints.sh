@@ -1,5 +1,5 @@
 #!/bin/bash
-# Has a word count over 100 MB of text stopped with a savepoint, started from it elsewhere with another parallelism and
+# Has a word count over 200 MB of text stopped with a savepoint, started from it elsewhere with another parallelism and
 # backend, killed, cancelled and drained, at random moments, and compares what it committed with what coreutils count.
 # Does so N times.
 #
@@ -43,7 +43,7 @@ begin_job() { # CHECKPOINT_DIRECTORY OPTION...: leaves its process in `job`
   local directory=$1
   shift
   "$program" run --input "$work/input" --output "$work/output" --checkpoint-dir "$directory" \
-    --checkpoint-interval 100ms "$@" >>"$work/log" 2>&1 </dev/null &
+    --checkpoint-interval 50ms "$@" >>"$work/log" 2>&1 </dev/null &
   job=$!
 }
 
@@ -56,7 +56,7 @@ let_it_run() { # CHECKPOINT_DIRECTORY
     sleep 0.05
   done
   [[ $i -lt 600 ]] || give_up "no checkpoint within 30 s"
-  sleep "0.$((100 + RANDOM % 300))"
+  sleep "0.0$((10 + RANDOM % 90))"
 }
 
 end_of_job() { # EXPECTED EXIT CODE
@@ -66,7 +66,7 @@ end_of_job() { # EXPECTED EXIT CODE
 }
 
 echo "seed $seed"
-make_texts "$work/input" 100
+make_texts "$work/input" 200
 counted_by_coreutils "$work/input" >"$work/expected"
 for ((run = 1; run <= runs; ++run)); do
   RANDOM=$(((seed + run) % 32768))
