@@ -333,10 +333,10 @@ int kill_loop(std::uint32_t times, std::uint32_t seed) {
   of.directory = fresh_directory().string();
   of.loops = true;
   of.parallelism = 2;
-  of.records = 400'000;
+  of.records = 600'000;
   std::uint32_t kills = 0;
   for (; kills < times; ++kills) {
-    const std::chrono::milliseconds at{30 + random() % 120};
+    const std::chrono::milliseconds at{20 + random() % 60};
     of.mode = random() % 2 == 0 ? checkpoint_mode::exactly_once : checkpoint_mode::unaligned;
     const int status = run_process(of, "", at);
     if (has_succeeded(status))
