@@ -6,6 +6,18 @@
 
 namespace weir {
 
+namespace {
+
+/// Each tenfold number of dropped records is told.
+bool is_to_be_told(std::uint64_t dropped, std::uint64_t& next) {
+  if (dropped < next)
+    return false;
+  next = dropped * 10;
+  return true;
+}
+
+} // namespace
+
 void operator_base::open(const operator_context& context, const restored_state& restored) {
   context_ = context;
   counts_ = restored.counts;
@@ -90,17 +102,16 @@ bool operator_base::write_snapshot(operator_snapshot& made) {
 void operator_base::drop_records(std::uint64_t count) {
   counts_.in += count;
   counts_.dropped += count;
-  log_warning("records were fed back when the loop was over, and are dropped: emit them before the end of input",
-              {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", count}});
+  if (is_to_be_told(counts_.dropped, next_warning_))
+    log_warning("records were fed back when the loop was over, and are dropped: emit them before the end of input",
+                {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", counts_.dropped}});
 }
 
 void operator_base::count_dropped() {
-  if (++counts_.dropped < next_warning_)
-    return;
-  next_warning_ = counts_.dropped * 10;
-  log_warning("records come too late and are dropped: read late() (of a join late_first() and "
-              "late_second()), or set allowed_lateness or a larger bounded_disorder",
-              {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", counts_.dropped}});
+  if (is_to_be_told(++counts_.dropped, next_warning_))
+    log_warning("records come too late and are dropped: read late() (of a join late_first() and "
+                "late_second()), or set allowed_lateness or a larger bounded_disorder",
+                {{"operator", context_.name}, {"instance", context_.instance}, {"dropped", counts_.dropped}});
 }
 
 void operator_base::fail_for_time(event_time time) {
