@@ -38,7 +38,7 @@ topology counting_job(const std::shared_ptr<output>& results) {
   job.source("numbers", generate(
                             [](std::uint64_t i) {
                               if (i % 64 == 0)
-                                std::this_thread::sleep_for(20us);
+                                std::this_thread::sleep_for(200us);
                               return i;
                             },
                             records))
@@ -294,7 +294,7 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
     const auto numbers = job.source(version == 1 ? "numbers" : "counter", generate(
                                                                               [](std::uint64_t i) {
                                                                                 if (i % 64 == 0)
-                                                                                  std::this_thread::sleep_for(20us);
+                                                                                  std::this_thread::sleep_for(200us);
                                                                                 return i;
                                                                               },
                                                                               records))
