@@ -8,6 +8,7 @@
 #include <weir/base/log.hpp>
 #include <weir/base/units.hpp>
 #include <weir/snapshot/checkpoint_coordinator_actor.hpp>
+#include <weir/snapshot/checkpoint_file.hpp>
 #include <weir/snapshot/checkpoint_store_actor.hpp>
 
 namespace weir {
@@ -343,8 +344,7 @@ void supervisor_actor::carry_out(job_order order) {
     return;
   }
   if (std::filesystem::exists(std::filesystem::symlink_status(order.savepoint, ignored))) {
-    order.done(error{errc::in_use, "there is a file " + order.savepoint.string() +
-                                       " already, and it is not replaced: give another name, or remove it"});
+    order.done(detail::file_exists(order.savepoint));
     return;
   }
   const auto is_same = [&](const job_order& other) { return other.savepoint == order.savepoint; };

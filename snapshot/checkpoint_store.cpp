@@ -66,13 +66,6 @@ result<std::unique_ptr<checkpoint_store>> open_lmdb(directory_lock&& lock, const
   return detail::lmdb_checkpoint_store::open(std::move(lock), file, job, config.retained);
 }
 
-std::vector<std::shared_ptr<const operator_snapshot>> shared(std::vector<operator_snapshot> operators) {
-  std::vector<std::shared_ptr<const operator_snapshot>> all;
-  for (operator_snapshot& one : operators)
-    all.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
-  return all;
-}
-
 /// Brings the checkpoint that is asked for, or else the newest, and the count of attempts from one store to
 /// another.
 status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id wanted) {
@@ -95,7 +88,7 @@ status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id w
   auto contents = from.load(id);
   if (!contents)
     return std::move(contents.failure());
-  auto stored = into.store(contents->checkpoint, shared(std::move(contents->operators)));
+  auto stored = into.store(contents->checkpoint, detail::shared(std::move(contents->operators)));
   if (!stored)
     return std::move(stored.failure());
   log_info("took a checkpoint over from the other form of storage",
@@ -153,7 +146,7 @@ result<completed_checkpoint> checkpoint_store::export_to(checkpoint_id id, const
   const auto no_base = [](checkpoint_id) -> result<detail::manifest> {
     return error{errc::checkpoint, "a savepoint adds to no checkpoint"};
   };
-  const auto operators = shared(std::move(contents->operators));
+  const auto operators = detail::shared(std::move(contents->operators));
   auto draft = detail::store_draft::make(contents->checkpoint, operators, no_base);
   if (!draft)
     return std::move(draft.failure());

@@ -9,6 +9,7 @@
 #include <weir/snapshot/directory_lock.hpp>
 #include <weir/snapshot/files_checkpoint_store.hpp>
 #include <weir/snapshot/lmdb_checkpoint_store.hpp>
+#include <weir/snapshot/store_draft.hpp>
 #include <weir/snapshot/store_reader.hpp>
 
 namespace weir {
@@ -166,10 +167,7 @@ status start_from_savepoint(checkpoint_store& into, const fs::path& directory, c
       whole->content(), [&](const blob_reference& blob) { return whole->read_blob(blob); }, file.string());
   if (!contents)
     return in_context(file.string(), std::move(contents.failure()));
-  std::vector<std::shared_ptr<const operator_snapshot>> operators;
-  for (operator_snapshot& one : contents->operators)
-    operators.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
-  const auto stored = into.store(contents->checkpoint, operators);
+  const auto stored = into.store(contents->checkpoint, detail::shared(std::move(contents->operators)));
   return stored ? status{} : status{stored.failure()};
 }
 

@@ -229,4 +229,11 @@ status store_draft::copy_inherited(const std::set<checkpoint_id>& from, const bl
   return {};
 }
 
+std::vector<std::shared_ptr<const operator_snapshot>> shared(std::vector<operator_snapshot> operators) {
+  std::vector<std::shared_ptr<const operator_snapshot>> all;
+  for (operator_snapshot& one : operators)
+    all.push_back(std::make_shared<const operator_snapshot>(std::move(one)));
+  return all;
+}
+
 } // namespace weir::detail

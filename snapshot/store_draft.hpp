@@ -87,4 +87,7 @@ class store_draft {
   std::vector<part> parts_;
 };
 
+/// What a checkpoint that was read holds, in the form in which it is stored.
+std::vector<std::shared_ptr<const operator_snapshot>> shared(std::vector<operator_snapshot> operators);
+
 } // namespace weir::detail
