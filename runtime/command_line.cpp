@@ -25,7 +25,7 @@ class parser {
     app_.set_help_flag();
     app_.allow_extras();
     app_.require_subcommand(0, 1);
-    for (const char* verb : {"run", "plan", "settings"})
+    for (const char* verb : {"run", "coordinator", "worker", "plan", "settings"})
       app_.add_subcommand(verb)->fallthrough()->set_help_flag();
     help_ = app_.add_flag("-h,--help");
     version_ = app_.add_flag("--version");
@@ -33,8 +33,14 @@ class parser {
     plan_format_ = app_.get_subcommand("plan")->add_option("--format");
     plan_format_->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app_.get_subcommand("settings")->add_flag("--markdown");
-    for (const setting& row : settings())
-      add(flag_name(row.key), std::string{row.key}, row.is_boolean);
+    for (const setting& row : settings()) {
+      std::string flag = flag_name(row.key);
+      if (!row.short_name.empty() && options.find(row.short_name) == nullptr) {
+        names_.push_back("--" + std::string{row.short_name});
+        flag += "," + names_.back();
+      }
+      add(flag, std::string{row.key}, row.is_boolean);
+    }
     for (const job_option& entry : options.options())
       add("--" + entry.name, job_option_key(entry.name), entry.is_boolean);
   }
@@ -80,7 +86,7 @@ class parser {
     CLI::Option* option = app_.add_option(flag);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     options_.emplace_back(key, option);
-    names_.push_back(flag);
+    names_.push_back(flag.substr(0, flag.find(',')));
   }
 
   void add_boolean(const std::string& flag, const std::string& key) {
@@ -140,7 +146,7 @@ class parser {
     const bool is_second = !app_.get_subcommands().empty();
     problems_.push_back("command line: unexpected argument " + in_quotes(word) +
                         (is_second ? " after the command " + app_.get_subcommands()[0]->get_name()
-                                   : suggestion(word, {"run", "plan"})));
+                                   : suggestion(word, {"run", "coordinator", "worker", "plan"})));
   }
 
   void reject_flag(const std::string& flag, const std::vector<std::string>& flags) {
@@ -194,6 +200,27 @@ plan_format format_of(const parser& words, settings_reader& reader) {
   return plan_format::text;
 }
 
+command_line::verb verb_of(const parser& words) {
+  if (words.has_verb("plan"))
+    return command_line::verb::plan;
+  if (words.has_verb("coordinator"))
+    return command_line::verb::coordinator;
+  return words.has_verb("worker") ? command_line::verb::worker : command_line::verb::run;
+}
+
+void check_addresses(command_line::verb what, settings_reader& reader) {
+  const cluster_config& cluster = reader.config().cluster;
+  if (what == command_line::verb::coordinator && cluster.listen.empty())
+    reader.add_problem("command line: coordinator needs --listen HOST:PORT: where workers will find it");
+  if (what == command_line::verb::worker && cluster.join.empty())
+    reader.add_problem("command line: worker needs --join HOST:PORT: where its coordinator listens");
+  if (what == command_line::verb::run && !cluster.listen.empty())
+    reader.add_problem("command line: --listen belongs to coordinator: write " + in_quotes("coordinator") +
+                       " as the first word, or leave the option out");
+  if (what != command_line::verb::run && cluster.workers != 0)
+    reader.add_problem("command line: --workers belongs to run: it starts processes on this machine");
+}
+
 command_line_answer refusal(const std::string& program, const std::vector<std::string>& problems) {
   std::string text = program + ": ";
   if (problems.size() > 1)
@@ -241,13 +268,14 @@ read_command_line(const job_description& job, const job_config& code, const opti
     reader.read_file(path);
   reader.read_environment(environment);
   assign_all(words, reader);
-  const bool plans = words.has_verb("plan");
+  const command_line::verb what = verb_of(words);
   const plan_format format = format_of(words, reader);
-  reader.check(!plans);
+  // A worker gets the job's options from its coordinator.
+  reader.check(what == command_line::verb::run || what == command_line::verb::coordinator);
+  check_addresses(what, reader);
   if (!reader.problems().empty())
     return refusal(program, reader.problems());
-  return command_line{plans ? command_line::verb::plan : command_line::verb::run, format,
-                      reader.config()};
+  return command_line{what, format, reader.config()};
 }
 
 } // namespace weir

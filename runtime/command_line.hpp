@@ -20,7 +20,7 @@ enum class plan_format : std::uint8_t { text, json, dot };
 
 /// What a job's process was asked to do, with all settings in their place.
 struct command_line {
-  enum class verb : std::uint8_t { run, plan };
+  enum class verb : std::uint8_t { run, coordinator, worker, plan };
 
   verb what = verb::run;
   plan_format format = plan_format::text;

@@ -68,12 +68,14 @@ void add_option(help_page& page, const job_option& entry) {
                  {entry.description, detail});
 }
 
-void add_setting(help_page& page, const setting& row, const job_config& code) {
+void add_setting(help_page& page, const setting& row, const job_config& code, const option_table& options) {
   const std::string value = row.show(code);
   const std::string allowed = row.is_boolean ? std::string{} : row.allowed + "; ";
   const std::string detail = "[" + allowed + "default " + (value.empty() ? "none" : value) + "; " +
                              environment_name(row.key) + "]";
-  page.add_entry(term_of(flag_name(row.key), row.is_boolean, row.word), {row.meaning, detail});
+  const bool has_short = !row.short_name.empty() && options.find(row.short_name) == nullptr;
+  const std::string flag = flag_name(row.key) + (has_short ? ", --" + std::string{row.short_name} : "");
+  page.add_entry(term_of(flag, row.is_boolean, row.word), {row.meaning, detail});
 }
 
 } // namespace
@@ -85,9 +87,13 @@ std::string help_text(const job_description& job, std::string_view program, cons
   page.add_line(job.name + (job.summary.empty() ? "" : ": " + job.summary));
   page.add_line("");
   page.add_line("Usage: " + name + " [run] [OPTION...]");
+  page.add_line("       " + name + " coordinator --listen HOST:PORT [OPTION...]");
+  page.add_line("       " + name + " worker --join HOST:PORT [--slots N] [OPTION...]");
   page.add_line("       " + name + " plan [--format text|json|dot] [OPTION...]");
   page.add_heading("Commands");
-  page.add_entry("run", {"Runs the job in this process. The default."});
+  page.add_entry("run", {"Runs the job in this process, or in several of this machine (--workers). The default."});
+  page.add_entry("coordinator", {"Runs the job on the workers that join it, and stores its checkpoints."});
+  page.add_entry("worker", {"Runs tasks for a coordinator, with its settings and options, until the job has ended."});
   page.add_entry("plan", {"Prints the topology, the tasks and the channels, and runs nothing."});
   if (!options.options().empty()) {
     page.add_heading("Options of this job");
@@ -106,7 +112,7 @@ std::string help_text(const job_description& job, std::string_view program, cons
     if (row.group != group)
       page.add_heading(row.group);
     group = row.group;
-    add_setting(page, row, code);
+    add_setting(page, row, code, options);
   }
   page.add_line("");
   page.add_line(

@@ -208,7 +208,7 @@ deployment make_deployment(const topology_graph& graph, const job_plan& plan,
         const std::uint32_t to_task = to.first_task + receiver;
         std::vector<task_input>& inputs = made.tasks[to_task].inputs;
         made.channels.push_back({from_task, next_output[from_task]++, to_task,
-                                 static_cast<std::uint32_t>(inputs.size())});
+                                 static_cast<std::uint32_t>(inputs.size()), declared.codec});
         // Receivers of a broadcast may be restored with what one of them had seen: none may be ahead.
         const bool is_recorded = edge.how != partitioning::broadcast;
         task_input& input = inputs.emplace_back();

@@ -22,6 +22,7 @@ struct planned_channel {
   std::uint32_t output;
   std::uint32_t to_task;
   std::uint32_t input;
+  const batch_codec* codec; ///< nullptr: its records cannot leave the process
 };
 
 /// All tasks of a plan, ready to be spawned, and how they are connected.

@@ -7,6 +7,8 @@
 
 #include <weir/base/caf.hpp>
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/worker_registry.hpp>
 #include <weir/runtime/control_socket.hpp>
 #include <weir/runtime/deployment.hpp>
 #include <weir/runtime/job_requests.hpp>
@@ -65,6 +67,7 @@ status open_checkpoints(supervised_job& job) {
     if (!plan)
       return std::move(plan.failure());
     job.plan = std::move(*plan);
+    job.apart = apart;
   }
   return check_restorable(*job.graph, job.plan, *job.restored, config.allow_dropped_state);
 }
@@ -120,14 +123,56 @@ status check_connectors(supervised_job& job) {
   return error{*code, problems};
 }
 
+/// Whether all records that go from task to task can be written down.
+status check_records_can_move(const topology_graph& graph, const job_plan& plan) {
+  std::string problems;
+  for (const planned_edge& edge : plan.edges)
+    if (const graph_edge& declared = graph.edges[edge.edge]; !declared.codec) {
+      const operator_node& from = graph.operators[declared.from];
+      problems += (problems.empty() ? "" : "\n") + ("operator '" + from.name + "': its records of type " +
+                                                     from.outputs[declared.output] +
+                                                     " cannot be sent to another process: give the type a `serialize`");
+    }
+  if (problems.empty())
+    return {};
+  return error{errc::invalid_topology, problems};
+}
+
 } // namespace
 
 struct job::running {
-  running(std::size_t threads, supervised_job what)
-      : name(what.graph->name), configuration(threads), system(configuration), report(done.get_future().share()) {
+  running(std::string job, std::unique_ptr<actor_configuration> how)
+      : name(std::move(job)), configuration(std::move(how)), system(*configuration),
+        report(done.get_future().share()) {
     system.await_actors_before_shutdown(true);
-    supervisor = spawn_actor<supervisor_actor>(
-        system, std::move(what), [this](job_report last) { done.set_value(std::move(last)); });
+  }
+
+  /// Lets workers join. Call it before the job begins.
+  status listen_for_workers(const topology& what, const supervised_job& of) {
+    const cluster_config& config = of.config.cluster;
+    auto where = parse_host_and_port(config.listen);
+    if (!where)
+      return in_context("cluster.listen", std::move(where.failure()));
+    if (status movable = check_records_can_move(*of.graph, of.plan); !movable)
+      return movable;
+    if (where->host.empty())
+      where->host = "127.0.0.1";
+    registry = spawn_actor<worker_registry_actor>(
+        system, registry_setup{what.name(), topology_digest(*of.graph), shared_settings(of.config, what.options()),
+                               of.store != nullptr, config});
+    const auto bound = publish(registry, where->host, where->port);
+    if (!bound) {
+      kill_actor(std::exchange(registry, nullptr));
+      return bound.failure();
+    }
+    port = *bound;
+    log_info("listening for workers", {{"job", name}, {"host", where->host}, {"port", port}});
+    return {};
+  }
+
+  void begin(supervised_job what) {
+    supervisor = spawn_actor<supervisor_actor>(system, std::move(what), registry,
+                                               [this](job_report last) { done.set_value(std::move(last)); });
     tell_anonymously(supervisor, supervise{});
   }
 
@@ -138,9 +183,11 @@ struct job::running {
 
   std::string name;
   std::promise<job_report> done;
-  actor_configuration configuration;
+  std::unique_ptr<actor_configuration> configuration;
   caf::actor_system system;
   std::shared_future<job_report> report;
+  caf::actor registry; // of workers
+  std::uint16_t port = 0; // where it listens
   caf::actor supervisor;
   std::unique_ptr<control_socket> control; // after what its handler uses
 };
@@ -166,7 +213,15 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   if (supervised.restored && supervised.restored->checkpoint.last)
     log_info("the job has already come to the end of its input; what it committed stays as it is",
              {{"job", what.name()}, {"checkpoint", to_string(supervised.restored->checkpoint.id)}});
-  std::unique_ptr<job> made(new job(std::make_unique<running>(config.threads, std::move(supervised))));
+  const bool has_workers = config.cluster.is_coordinator();
+  auto how = has_workers ? std::make_unique<network_configuration>(config.threads)
+                         : std::make_unique<actor_configuration>(config.threads);
+  auto content = std::make_unique<running>(what.name(), std::move(how));
+  if (has_workers)
+    if (status listening = content->listen_for_workers(what, supervised); !listening)
+      return std::move(listening.failure());
+  content->begin(std::move(supervised));
+  std::unique_ptr<job> made(new job(std::move(content)));
   if (!config.checkpoint.directory.empty())
     made->listen(config.checkpoint.directory);
   return made;
@@ -189,6 +244,10 @@ job::~job() {
 
 const std::string& job::name() const noexcept {
   return running_->name;
+}
+
+std::uint16_t job::port() const noexcept {
+  return running_->port;
 }
 
 job_report job::wait() {

@@ -32,6 +32,9 @@ class job {
 
   const std::string& name() const noexcept;
 
+  /// Where it listens for workers (cluster.listen); 0: it does not.
+  std::uint16_t port() const noexcept;
+
   /// Waits until the job has ended.
   job_report wait();
 

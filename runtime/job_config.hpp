@@ -6,6 +6,7 @@
 #include <weir/actors/task_config.hpp>
 #include <weir/base/clock.hpp>
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/cluster_config.hpp>
 #include <weir/runtime/restart_strategy.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
 #include <weir/state/state_config.hpp>
@@ -25,6 +26,7 @@ struct job_config {
   restart_config restart;
   state_config state;
   task_config task;
+  cluster_config cluster;
 
   execution_mode mode = execution_mode::streaming;
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <pthread.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/local_workers.hpp>
+#include <weir/runtime/cluster/worker.hpp>
 #include <weir/runtime/command_line.hpp>
 #include <weir/runtime/job.hpp>
 #include <weir/runtime/plan.hpp>
@@ -33,7 +36,9 @@ class signal_watch {
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
-  void stop_on_signal(job& running) {
+  /// `running`: a job or a worker.
+  template <class Running>
+  void stop_on_signal(Running& running) {
     thread_ = std::thread([this, &running] {
       bool seen = false;
       for (int number = 0; ::sigwait(&signals_, &number) == 0 && number != SIGUSR2;) {
@@ -95,7 +100,10 @@ void log_late_records(const job_report& report) {
 int run_job(const topology& what, const command_line& command) {
   configure_log(command.config.lowest_level, command.config.format);
   signal_watch signals;
-  auto started = job::start(what, command.config);
+  job_config config = command.config;
+  if (config.cluster.workers != 0)
+    config.cluster.listen = "127.0.0.1:0";
+  auto started = job::start(what, config);
   if (!started) {
     const int code = exit_code_of(started.failure());
     if (command.config.format == log_format::text)
@@ -105,6 +113,9 @@ int run_job(const topology& what, const command_line& command) {
     return code;
   }
   signals.stop_on_signal(**started);
+  std::optional<local_workers> workers;
+  if (config.cluster.workers != 0)
+    workers.emplace((*started)->port(), config);
   const job_report report = (*started)->wait();
   signals.end();
   log_late_records(report);
@@ -120,6 +131,21 @@ int run_job(const topology& what, const command_line& command) {
   return exit_success;
 }
 
+int run_worker(const topology& what, const command_line& command) {
+  configure_log(command.config.lowest_level, command.config.format);
+  signal_watch signals;
+  auto started = worker::start(what, command.config);
+  if (!started)
+    return show({what.name() + ": " + started.failure().message + "\n", exit_code_of(started.failure())});
+  signals.stop_on_signal(**started);
+  const status ended = (*started)->wait();
+  signals.end();
+  if (ended)
+    return exit_success;
+  log_error("the worker does not belong to this job", {{"job", what.name()}, {"reason", ended.failure().message}});
+  return exit_code_of(ended.failure());
+}
+
 } // namespace
 
 int main(const topology& job, int argc, char** argv) {
@@ -128,7 +154,13 @@ int main(const topology& job, int argc, char** argv) {
   if (const auto* answer = std::get_if<command_line_answer>(&command))
     return show(*answer);
   const auto& order = std::get<command_line>(command);
-  return order.what == command_line::verb::plan ? print_plan(job, order) : run_job(job, order);
+  switch (order.what) {
+  case command_line::verb::plan: return print_plan(job, order);
+  case command_line::verb::worker: return run_worker(job, order);
+  case command_line::verb::run:
+  case command_line::verb::coordinator: break;
+  }
+  return run_job(job, order);
 }
 
 } // namespace weir

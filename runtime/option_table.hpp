@@ -30,6 +30,9 @@ struct job_option {
 
   /// Reads a value. The error says what is allowed and what was found.
   std::function<status(std::string_view)> assign;
+
+  /// The value that it has, as a person would write it.
+  std::function<std::string()> show;
 };
 
 namespace detail {
@@ -164,6 +167,7 @@ class option_table {
       handle.assign(*std::move(value));
       return {};
     };
+    entry.show = [handle] { return detail::option_text(*handle); };
     options_.push_back(std::move(entry));
   }
 

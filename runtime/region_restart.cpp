@@ -22,7 +22,7 @@ void supervisor_actor::task_has_failed(task_id task, const std::string& reason) 
     return;
   }
   const bool is_whole_job = std::all_of(regions_.begin(), regions_.end(), [](std::uint32_t one) { return one == 0; });
-  if (phase_ != phase::running || region_restart_ || is_whole_job || !job_.config.restart.region || stop_requested_)
+  if (phase_ != phase::running || region_restart_ || is_whole_job || registry_ || !job_.config.restart.region || stop_requested_)
     fail(reason);
   else
     restart_region(task, reason);

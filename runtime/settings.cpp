@@ -148,6 +148,18 @@ setting path_setting(std::string_view key, std::string_view word, At at, std::st
   return row;
 }
 
+template <class At>
+setting text_setting(std::string_view key, std::string_view word, At at, std::string_view meaning) {
+  setting row{.key = key, .word = word, .meaning = meaning};
+  row.allowed = std::string(word) + ", or nothing";
+  row.assign = [=](job_config& config, std::string_view text) -> status {
+    at(config) = text;
+    return {};
+  };
+  row.show = [=](const job_config& config) { return at(config); };
+  return row;
+}
+
 std::vector<setting> checkpoint_rows() {
   return {
       path_setting(
@@ -329,6 +341,45 @@ std::vector<setting> execution_rows() {
   };
 }
 
+std::vector<setting> cluster_rows() {
+  std::vector<setting> rows{
+      text_setting(
+          "cluster.listen", "HOST:PORT", [](auto& c) -> auto& { return c.cluster.listen; },
+          "coordinator: where it waits for workers. Without a host, and unless told otherwise, only processes of this "
+          "machine reach it: whoever reaches it can run code of the job."),
+      text_setting(
+          "cluster.join", "HOST:PORT", [](auto& c) -> auto& { return c.cluster.join; },
+          "worker: where its coordinator listens."),
+      text_setting(
+          "cluster.host", "HOST", [](auto& c) -> auto& { return c.cluster.host; },
+          "worker: the name or address under which other workers reach it. Without it the address from which it reaches "
+          "the coordinator."),
+      count_setting(
+          "cluster.slots", 0, 65'536, [](auto& c) -> auto& { return c.cluster.slots; },
+          "worker: how many instances of an operator it takes. 0: one per core."),
+      count_setting(
+          "cluster.workers", 0, 1024, [](auto& c) -> auto& { return c.cluster.workers; },
+          "run: how many worker processes on this machine run the tasks; those that end are started again. 0: none, the "
+          "tasks run in this process."),
+      duration_setting(
+          "cluster.timeout", 10ms, [](auto& c) -> auto& { return c.cluster.timeout; },
+          "A process that has not been heard of for so long is lost."),
+      duration_setting(
+          "cluster.heartbeat", 1ms, [](auto& c) -> auto& { return c.cluster.heartbeat; },
+          "How often each process tells the others that it is there."),
+      choice_setting<task_placement>(
+          "cluster.placement", "PLACEMENT", {{"spread", task_placement::spread}, {"pack", task_placement::pack}},
+          [](auto& c) -> auto& { return c.cluster.placement; },
+          "Which workers get tasks when there are more slots than the job takes. spread: those with the most free slots. "
+          "pack: as few as possible."),
+  };
+  for (setting& row : rows)
+    for (const std::string_view name : {"listen", "join", "slots", "workers"})
+      if (row.key.substr(row.key.find('.') + 1) == name)
+        row.short_name = name;
+  return rows;
+}
+
 std::vector<setting> log_rows() {
   return {
       choice_setting<log_level>(
@@ -359,6 +410,7 @@ std::vector<setting> all_rows() {
   add("State", state_rows());
   add("Restarts", restart_rows());
   add("Execution", execution_rows());
+  add("Cluster", cluster_rows());
   add("Log", log_rows());
   return rows;
 }

@@ -20,6 +20,7 @@ struct setting {
   std::string_view word{};    ///< stands for the value in `--help`: "DURATION"
   std::string allowed{};      ///< what a value may be: "a duration from 0 to 365d"
   std::string_view meaning{}; ///< one or two sentences
+  std::string_view short_name{}; ///< "listen": it has the flag --listen, too, unless the job has an option of that name
   bool is_boolean = false;    ///< the flag needs no value, and has a `--no-` form
 
   /// Reads a value into the config. The error says what is allowed and what was found.

@@ -57,6 +57,8 @@ std::string settings_markdown() {
     const std::string value = row.show(defaults);
     out.append("| `").append(row.key).append("` | `").append(flag_name(row.key));
     out.append(row.is_boolean ? "" : " ").append(row.is_boolean ? "" : row.word);
+    if (!row.short_name.empty())
+      out.append("`<br>`--").append(row.short_name);
     out.append("`<br>`").append(environment_name(row.key)).append("` | ");
     out.append(value.empty() ? "none" : "`" + value + "`").append(" | ");
     out.append(row.allowed).append(" | ").append(row.meaning).append(" |\n");

@@ -25,10 +25,10 @@ restart_config resolved(const job_config& config) {
 
 } // namespace
 
-supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
+supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job, caf::actor registry,
                                    std::function<void(job_report)> done)
     : actor_base(setup), job_(std::move(job)), done_(std::move(done)),
-      strategy_(resolved(job_.config)), regions_(regions_of(job_.plan)) {
+      strategy_(resolved(job_.config)), registry_(std::move(registry)), regions_(regions_of(job_.plan)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string& reason) {
     if (const auto task = task_of(who)) {
@@ -60,15 +60,30 @@ void supervisor_actor::on_exit() {
   kill_actor(std::exchange(coordinator_, nullptr));
   if (store_)
     kill_actor(std::exchange(store_, nullptr));
+  if (registry_)
+    tell(*this, std::exchange(registry_, nullptr), release_workers{});
   for (const running_task& task : tasks_)
     kill_actor(task.actor);
   tasks_.clear();
+  slots_ = {};
 }
 
 caf::behavior supervisor_actor::make_behavior() {
   return {
       [this](supervise) {
-        deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+        if (registry_)
+          claim_slots();
+        else
+          deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+      },
+      [this](slots_claimed& answer) {
+        if (phase_ != phase::claiming)
+          return;
+        slots_ = std::move(answer);
+        if (attempt_ == epoch{})
+          deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+        else
+          prepare_next_attempt();
       },
       [this](const task_opened& fact) {
         if (is_current(fact.attempt) && (phase_ == phase::opening || is_of_failed_region(fact.task)))
@@ -102,6 +117,8 @@ caf::behavior supervisor_actor::make_behavior() {
         if (!is_current(fact.attempt))
           return;
         tasks_[fact.task.value].counts = std::move(fact.counts);
+        if (registry_)
+          kill_actor(tasks_[fact.task.value].actor); // it stands for nothing any more
         task_has_stopped(fact.task, "it ended without giving a reason");
       },
       [this](checkpoint_finished& fact) {
@@ -187,11 +204,20 @@ caf::behavior supervisor_actor::make_behavior() {
         for (const planned_chain& chain : job_.plan.chains)
           for (const std::uint32_t node : chain.operators)
             if (job_.graph->operators[node].name == order.operator_name &&
-                order.instance < chain.parallelism && !tasks_.empty())
-              kill_actor(tasks_[chain.first_task + order.instance].actor);
+                order.instance < chain.parallelism && !tasks_.empty()) {
+              const caf::actor& victim = tasks_[chain.first_task + order.instance].actor;
+              if (registry_)
+                tell(*this, victim, kill_hosted_task{});
+              else
+                kill_actor(victim);
+            }
       },
       [this](const restart_due& order) {
-        if (is_current(order.attempt) && phase_ == phase::delaying)
+        if (!is_current(order.attempt) || phase_ != phase::delaying)
+          return;
+        if (registry_)
+          claim_slots();
+        else
           prepare_next_attempt();
       },
       [this](const report_unstopped& order) {
@@ -223,19 +249,24 @@ void supervisor_actor::spawn_tasks(epoch attempt,
   if (contents)
     for (const operator_snapshot& snapshot : contents->operators)
       last_counts_[snapshot.uid] += snapshot.counts;
-  deployment made = make_deployment(
-      *job_.graph, job_.plan, job_.config,
-      deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents);
   tasks_.clear();
   region_restart_.reset();
-  std::vector<caf::actor> actors;
-  for (std::uint32_t i = 0; i < made.tasks.size(); ++i) {
-    tasks_.push_back(spawn(task_id{i}, std::move(made.tasks[i])));
-    actors.push_back(tasks_.back().actor);
+  std::vector<connect_task> orders;
+  if (registry_) {
+    send_tasks(contents);
+  } else {
+    deployment made = make_deployment(
+        *job_.graph, job_.plan, job_.config,
+        deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents);
+    for (std::uint32_t i = 0; i < made.tasks.size(); ++i)
+      tasks_.push_back(spawn(task_id{i}, std::move(made.tasks[i])));
+    orders = orders_to_connect(made.channels);
   }
-  std::vector<connect_task> orders = orders_to_connect(made.channels);
+  std::vector<caf::actor> actors;
+  for (const running_task& task : tasks_)
+    actors.push_back(task.actor);
   tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest, last_complete_});
-  for (std::size_t i = 0; i < actors.size(); ++i)
+  for (std::size_t i = 0; i < orders.size(); ++i)
     tell(*this, actors[i], std::move(orders[i]));
 }
 
@@ -457,6 +488,7 @@ void supervisor_actor::request_cancel() {
     failure_.clear();
     stop_tasks();
     break;
+  case phase::claiming:
   case phase::delaying:
   case phase::preparing:
     phase_ = phase::stopping; // whatever is prepared is not deployed any more
@@ -480,6 +512,13 @@ void supervisor_actor::request_stop() {
     log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
     tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_});
     break;
+  case phase::claiming:
+    if (attempt_ == epoch{}) { // nothing has been done that could be lost
+      report_.what = job_report::outcome::stopped;
+      done();
+      break;
+    }
+    [[fallthrough]];
   case phase::delaying: give_up("stopped without a last checkpoint: " + failure_); break;
   case phase::opening:
   case phase::preparing:
@@ -527,6 +566,7 @@ void supervisor_actor::helper_was_lost(const std::string& which, const std::stri
   case phase::opening:
   case phase::running:
   case phase::finishing: fail(lost); break;
+  case phase::claiming:
   case phase::delaying:
   case phase::preparing: give_up(lost); break; // nobody would answer
   case phase::stopping:

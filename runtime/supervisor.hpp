@@ -7,11 +7,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <weir/actors/protocol.hpp>
 #include <weir/base/caf.hpp>
+#include <weir/runtime/cluster/protocol.hpp>
 #include <weir/runtime/deployment.hpp>
 #include <weir/runtime/graph.hpp>
 #include <weir/runtime/job_config.hpp>
@@ -34,6 +36,7 @@ struct supervised_job {
   epoch first_attempt{1};
   std::shared_ptr<const checkpoint_contents> restored; ///< what the first attempt starts from
   checkpoint_id highest{};                             ///< checkpoint ever stored
+  std::set<std::uint32_t> apart;                       ///< edges that are not chained; see make_plan
 };
 
 /// Runs a job: spawns its tasks and watches them, and after a failure stops them all, waits until
@@ -42,11 +45,15 @@ struct supervised_job {
 /// (recovery.region): its tasks restart within the attempt, which goes on for the others. All instances of an operator
 /// are in one region, since they share what it keeps outside of its keys.
 ///
+/// Where workers run the tasks, an actor here stands for each (remote_task_actor), and an attempt waits for as many slots
+/// as it needs. A worker that is lost has lost its tasks.
+///
 /// When all input has ended, or the job is told to stop, it has a last checkpoint taken, stops the
 /// tasks, and calls `done` with the report.
 class supervisor_actor : public actor_base {
  public:
-  supervisor_actor(caf::actor_config& setup, supervised_job job,
+  /// `registry`: of the workers that run the tasks, where they do.
+  supervisor_actor(caf::actor_config& setup, supervised_job job, caf::actor registry,
                    std::function<void(job_report)> done);
 
  protected:
@@ -54,9 +61,9 @@ class supervisor_actor : public actor_base {
   void on_exit() override;
 
  private:
-  /// opening: tasks restore their state; running; finishing: the last checkpoint is taken; stopping:
+  /// claiming: waiting for workers; opening: tasks restore their state; running; finishing: the last checkpoint is taken; stopping:
   /// waiting for tasks to end; delaying: waiting to restart; preparing: the store reads.
-  enum class phase : std::uint8_t { opening, running, finishing, stopping, delaying, preparing };
+  enum class phase : std::uint8_t { claiming, opening, running, finishing, stopping, delaying, preparing };
 
   static constexpr std::chrono::seconds patience_with_tasks{10};
 
@@ -86,6 +93,8 @@ class supervisor_actor : public actor_base {
   void spawn_tasks(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
                    checkpoint_id highest);
   running_task spawn(task_id id, task_blueprint blueprint);
+  void claim_slots();
+  void send_tasks(const std::shared_ptr<const checkpoint_contents>& contents);
   std::vector<connect_task> orders_to_connect(const std::vector<planned_channel>& channels) const;
   void begin_loop(std::uint32_t chain);
   void run_tasks();
@@ -135,6 +144,8 @@ class supervisor_actor : public actor_base {
   restart_strategy strategy_;
   caf::actor coordinator_;
   caf::actor store_;
+  caf::actor registry_; // of workers, where they run the tasks
+  slots_claimed slots_; // of this attempt
 
   phase phase_ = phase::preparing;
   epoch attempt_{};

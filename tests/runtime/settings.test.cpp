@@ -132,6 +132,14 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"batch.size", "21"},
                                                       {"batch.timeout", "22ms"},
                                                       {"channel.credits", "23"},
+                                                      {"cluster.listen", "localhost:24"},
+                                                      {"cluster.join", "localhost:25"},
+                                                      {"cluster.host", "localhost"},
+                                                      {"cluster.slots", "26"},
+                                                      {"cluster.workers", "27"},
+                                                      {"cluster.timeout", "28s"},
+                                                      {"cluster.heartbeat", "29ms"},
+                                                      {"cluster.placement", "pack"},
                                                       {"log.level", "debug"},
                                                       {"log.format", "json"}};
   const job_config defaults;

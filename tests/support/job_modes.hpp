@@ -18,6 +18,7 @@ struct job_mode {
   state_backend backend = state_backend::memory;
   std::uint32_t seed = 1;
   checkpoint_mode checkpoints = checkpoint_mode::exactly_once;
+  std::uint32_t workers = 0; ///< with one slot each, that run the tasks; 0: the job's own process does
 };
 
 /// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not, on every

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <weir/base/clock.hpp>
+
+namespace weir {
+
+/// Where tasks go first when there are more slots than the job needs.
+enum class task_placement : std::uint8_t {
+  spread, ///< to the worker with the most free slots, so that all work
+  pack,   ///< to the worker that has some already, so that few channels leave a process
+};
+
+/// How the processes of a job find each other.
+struct cluster_config {
+  /// HOST:PORT where a coordinator waits for workers; port 0: any free one. Empty: the job runs in this process.
+  std::string listen;
+
+  /// HOST:PORT of the coordinator that a worker belongs to.
+  std::string join;
+
+  /// Under which name or address other workers reach this one. Empty: the address from which it reaches the
+  /// coordinator.
+  std::string host;
+
+  /// How many instances of an operator a worker takes. 0: one per core.
+  std::uint32_t slots = 0;
+
+  /// Worker processes that `run` starts on this machine. 0: none, the job runs in this process.
+  std::uint32_t workers = 0;
+
+  /// After so long without a word from it, a process is lost.
+  duration timeout = std::chrono::seconds{2};
+
+  /// How often each tells the others that it is there.
+  duration heartbeat = std::chrono::milliseconds{100};
+
+  task_placement placement = task_placement::spread;
+
+  /// Whether the tasks of the job run in other processes.
+  bool is_coordinator() const noexcept { return !listen.empty(); }
+};
+
+} // namespace weir

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include <caf/message_handler.hpp>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/caf.hpp>
+#include <weir/runtime/cluster/cluster_config.hpp>
+#include <weir/runtime/cluster/frames.hpp>
+#include <weir/runtime/cluster/protocol.hpp>
+
+namespace weir {
+
+/// One end of a connection to another process; the other end is an actor of this kind there. Messages are gathered into
+/// frames, and come in their order, each once, or the connection is lost.
+///
+/// It is lost when the other end ends, the network says so, nothing has come from it for `timeout`, or something has
+/// come that it cannot have sent. While this process itself stood still, silence does not count.
+///
+/// Threads: it has one of its own, so that it says that it is there however busy the process is.
+class connection_actor : public actor_base {
+ protected:
+  connection_actor(caf::actor_config& setup, const cluster_config& config);
+
+  /// What every connection does; to be joined with what is special to one.
+  caf::message_handler connection_behavior();
+
+  /// Who the other end is. Until that is known, which it is at the latest when something comes from it, what is sent waits.
+  void connect(const caf::actor& peer);
+  bool is_connected() const noexcept { return static_cast<bool>(peer_); }
+  bool is_lost() const noexcept { return is_lost_; }
+
+  void send(std::string_view message);
+
+  /// Something has come. May throw malformed_bytes.
+  virtual void receive(std::string_view message) = 0;
+
+  /// Nothing comes any more, and what is sent goes nowhere. Called once.
+  virtual void handle_loss(const std::string& reason) = 0;
+
+  void lose(const std::string& reason);
+
+  /// The same for what ends without the other end's knowing, such as a restart.
+  void on_exit() override;
+
+ private:
+  void handle_frame(const bytes& frame);
+  void flush();
+  void beat();
+  void send_frame(bytes frame);
+
+  duration heartbeat_;
+  duration timeout_;
+  caf::actor peer_;
+  frame_writer writer_;
+  frame_reader reader_;
+  std::deque<bytes> waiting_; // frames, until the peer is known
+  time_point last_heard_{};
+  time_point last_beat_{};
+  bool is_lost_ = false;
+};
+
+} // namespace weir

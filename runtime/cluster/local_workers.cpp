@@ -1,0 +1,99 @@
+#include <weir/runtime/cluster/local_workers.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <weir/base/error.hpp>
+#include <weir/base/log.hpp>
+#include <weir/runtime/settings.hpp>
+
+namespace weir {
+
+namespace {
+
+constexpr std::chrono::milliseconds time_between_looks{50};
+constexpr std::chrono::seconds patience{10};
+
+std::uint32_t slots_each(const job_config& config) {
+  if (config.cluster.slots != 0)
+    return config.cluster.slots;
+  const std::uint32_t workers = config.cluster.workers;
+  return (std::max(config.parallelism, std::max(1u, std::thread::hardware_concurrency())) + workers - 1) / workers;
+}
+
+} // namespace
+
+local_workers::local_workers(std::uint16_t port, const job_config& config)
+    : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_each(config))},
+      workers_(config.cluster.workers) {
+  for (const char* key : {"log.level", "log.format", "threads", "state.directory"})
+    if (std::string value = find_setting(key)->show(config); !value.empty())
+      words_.push_back(flag_name(key) + "=" + value);
+  thread_ = std::thread([this] { watch(); });
+}
+
+local_workers::~local_workers() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  stopping_.notify_all();
+  thread_.join();
+}
+
+void local_workers::start(pid_t& worker) {
+  std::vector<char*> words{const_cast<char*>("weir-worker")};
+  for (std::string& word : words_)
+    words.push_back(word.data());
+  words.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  worker = ::fork();
+  if (worker < 0) {
+    log_error("a worker cannot be started", {{"reason", errno_text(errno)}});
+    worker = 0;
+  } else if (worker == 0) {
+    // Between fork and exec only what a signal handler may do.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent)
+      ::_exit(1);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execv("/proc/self/exe", words.data());
+    ::_exit(127);
+  }
+}
+
+/// PR_SET_PDEATHSIG is about the thread that forks, so all are started here, on the thread that lives as long as they may.
+void local_workers::watch() {
+  std::unique_lock lock(mutex_);
+  while (!is_stopping_) {
+    for (pid_t& worker : workers_) {
+      int how = 0;
+      if (worker != 0 && ::waitpid(worker, &how, WNOHANG) == worker) {
+        log_warning("a worker process has ended and is started again",
+                    {{"pid", worker}, {"exit_code", WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how)}});
+        worker = 0;
+      }
+      if (worker == 0)
+        start(worker);
+    }
+    stopping_.wait_for(lock, time_between_looks, [this] { return is_stopping_; });
+  }
+  // The coordinator has let them go.
+  const auto end = std::chrono::steady_clock::now() + patience;
+  for (const pid_t worker : workers_)
+    while (worker != 0 && ::waitpid(worker, nullptr, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() > end)
+        ::kill(worker, SIGKILL);
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+}
+
+} // namespace weir

@@ -1,0 +1,143 @@
+#include <weir/runtime/cluster/messages.hpp>
+
+#include <functional>
+
+namespace weir {
+
+namespace {
+
+// What is written of each struct; the same for reading, where T is not const.
+
+template <class T, class As>
+concept is_a = std::is_same_v<std::remove_const_t<T>, As>;
+
+} // namespace
+
+template <is_a<worker_hello> T>
+auto fields(T& m) {
+  return std::tie(m.job, m.digest, m.name, m.slots, m.host, m.port);
+}
+template <is_a<worker_welcome> T>
+auto fields(T& m) {
+  return std::tie(m.worker, m.settings, m.is_stored);
+}
+template <is_a<worker_refused> T>
+auto fields(T& m) {
+  return std::tie(m.reason);
+}
+template <is_a<worker_address> T>
+auto fields(T& m) {
+  return std::tie(m.worker, m.host, m.port);
+}
+template <is_a<state_schema> T>
+auto fields(T& m) {
+  return std::tie(m.name, m.kind, m.type, m.expires);
+}
+template <is_a<key_group_snapshot> T>
+auto fields(T& m) {
+  return std::tie(m.group, m.entries, m.data, m.is_delta, m.chain);
+}
+template <is_a<list_snapshot> T>
+auto fields(T& m) {
+  return std::tie(m.name, m.mode, m.type, m.items);
+}
+template <is_a<channel_snapshot> T>
+auto fields(T& m) {
+  return std::tie(m.sender, m.instance, m.output, m.input, m.type, m.records, m.data);
+}
+template <is_a<operator_snapshot> T>
+auto fields(T& m) {
+  return std::tie(m.uid, m.instance, m.parallelism, m.drained, m.counts, m.watermark, m.base, m.key_type,
+                  m.keyed_states, m.key_groups, m.lists, m.channels, m.failure);
+}
+template <is_a<checkpoint_contents> T>
+auto fields(T& m) {
+  return std::tie(m.checkpoint, m.operators);
+}
+template <is_a<deploy_tasks> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.placement, m.workers, m.apart, m.is_restored, m.contents, m.first_splits);
+}
+template <is_a<task_failed> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.task, m.reason, m.may_pass);
+}
+template <is_a<task_stopped> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.task, m.counts);
+}
+template <is_a<snapshot_sent> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.checkpoint, m.task, m.longest_pause, m.operators);
+}
+template <is_a<snapshot_failed> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.checkpoint, m.reason);
+}
+template <is_a<peer_lost> T>
+auto fields(T& m) {
+  return std::tie(m.attempt, m.worker, m.reason);
+}
+
+// An order is a variant within a message that is one.
+void put(byte_writer& out, const order_to_task& m) {
+  put(out, m.attempt);
+  put(out, m.task);
+  put(out, m.order);
+}
+void get(byte_reader& in, order_to_task& m) {
+  get(in, m.attempt);
+  get(in, m.task);
+  m.order = get_variant<task_order>(in);
+}
+
+namespace {
+
+template <class Message>
+bytes encoded_as(const Message& message) {
+  byte_writer out;
+  put(out, message);
+  return std::move(out).take();
+}
+
+} // namespace
+
+bytes encoded_message(const to_worker& message) {
+  return encoded_as(message);
+}
+bytes encoded_message(const to_coordinator& message) {
+  return encoded_as(message);
+}
+bytes encoded_message(const peer_hello& message) {
+  return encoded_as(message);
+}
+
+void read_message(std::string_view data, to_worker& message) {
+  message = get_variant<to_worker>(data);
+}
+void read_message(std::string_view data, to_coordinator& message) {
+  message = get_variant<to_coordinator>(data);
+}
+void read_message(std::string_view data, peer_hello& message) {
+  message = decoded<peer_hello>(data);
+}
+
+result<operator_snapshot> with_all_data(const operator_snapshot& from, const std::function<bool(key_group)>& wants) {
+  operator_snapshot made = from;
+  made.key_groups.clear();
+  for (const key_group_snapshot& group : from.key_groups) {
+    if (!wants(group.group))
+      continue;
+    if (!group.source) {
+      made.key_groups.push_back(group);
+      continue;
+    }
+    auto read = group.source->read(group.group);
+    if (!read)
+      return in_context("key group " + to_string(group.group) + " of operator " + from.uid, std::move(read.failure()));
+    made.key_groups.push_back(std::move(*read));
+  }
+  return made;
+}
+
+} // namespace weir

@@ -1,0 +1,76 @@
+#include <weir/runtime/cluster/network.hpp>
+
+#include <charconv>
+#include <memory>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <weir/base/file_descriptor.hpp>
+#include <weir/base/units.hpp>
+
+namespace weir {
+
+result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, std::uint16_t port) {
+  auto& system = actor.home_system();
+  const auto bound = system.middleman().publish(actor, port, host.empty() ? nullptr : host.c_str(), true);
+  if (bound)
+    return *bound;
+#if CAF_VERSION < 10000
+  const std::string why = system.render(bound.error());
+#else
+  const std::string why = caf::to_string(bound.error());
+#endif
+  return error{errc::io, "cannot listen on " + (host.empty() ? std::string("all addresses") : host) + ", port " +
+                             std::to_string(port) + ": " + why +
+                             ". Expected an address of this machine and a port that nobody else listens on"};
+}
+
+void unpublish(const caf::actor& actor, std::uint16_t port) {
+  actor.home_system().middleman().unpublish(actor, port);
+}
+
+result<host_and_port> parse_host_and_port(std::string_view text) {
+  const auto wrong = [&] {
+    return error{errc::invalid_setting, "expected HOST:PORT, such as 192.168.0.5:7000, found " + in_quotes(text)};
+  };
+  host_and_port made;
+  const std::size_t colon = text.rfind(':');
+  std::string_view port = text;
+  if (colon != std::string_view::npos) {
+    std::string_view host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+    if (host.starts_with('[') && host.ends_with(']'))
+      host = host.substr(1, host.size() - 2);
+    made.host = host;
+  }
+  const auto [end, failure] = std::from_chars(port.data(), port.data() + port.size(), made.port);
+  if (failure != std::errc{} || end != port.data() + port.size() || port.empty())
+    return wrong();
+  return made;
+}
+
+std::string own_address_towards(const std::string& host) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), "9", &wanted, &found) != 0)
+    return {};
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
+  for (const addrinfo* one = found; one; one = one->ai_next) {
+    const file_descriptor socket(::socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    // Of a datagram socket this sends nothing; it only chooses the way.
+    if (::connect(socket.number(), one->ai_addr, one->ai_addrlen) != 0 ||
+        ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&own), &size) != 0)
+      continue;
+    char text[NI_MAXHOST];
+    if (::getnameinfo(reinterpret_cast<const sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
+      return text;
+  }
+  return {};
+}
+
+} // namespace weir

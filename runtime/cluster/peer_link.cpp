@@ -1,0 +1,91 @@
+#include <weir/runtime/cluster/peer_link.hpp>
+
+#include <utility>
+
+#include <weir/runtime/cluster/network.hpp>
+
+namespace weir {
+
+peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config& config, link_setup what,
+                                 caf::actor worker)
+    : connection_actor(setup, config), setup_(std::move(what)), timeout_(config.timeout), worker_(std::move(worker)) {}
+
+caf::behavior peer_link_actor::make_behavior() {
+  if (setup_.own < setup_.peer.worker)
+    call_peer();
+  return connection_behavior().or_else(caf::message_handler{
+      [this](batch_sent& sent) {
+        write_head(item::batch, sent.channel);
+        channel_of(sent.channel).codec->write(item_, *sent.records);
+        send(item_.view());
+        if (sent.records->is_shared())
+          sent.records = batch_ptr(); // others still read it
+        emptied_[sent.channel].push_back(std::move(sent.records));
+      },
+      [this](const marker_sent& sent) {
+        write_head(item::marker, sent.channel);
+        item_.write_raw(sent.what);
+        send(item_.view());
+      },
+      [this](const credit_returned& back) {
+        write_head(item::credit, back.channel);
+        send(item_.view());
+      },
+  });
+}
+
+/// The one with the lower number calls, and the other one answers it.
+void peer_link_actor::call_peer() {
+  find_published(*this, setup_.peer.host, setup_.peer.port, timeout_, [this](result<caf::actor> door) {
+    if (!door)
+      lose(door.failure().message);
+    else
+      tell(*this, *door, encoded_message(peer_hello{setup_.attempt, setup_.own}));
+  });
+}
+
+void peer_link_actor::write_head(item what, std::uint32_t channel) {
+  item_.clear();
+  item_.write_raw(what);
+  item_.write_raw(channel);
+}
+
+const linked_channel& peer_link_actor::channel_of(std::uint32_t number) const {
+  const auto found = setup_.channels.find(number);
+  if (found == setup_.channels.end())
+    throw malformed_bytes("it speaks of channel " + std::to_string(number) + ", which does not lead from there to here");
+  return found->second;
+}
+
+void peer_link_actor::receive(std::string_view message) {
+  byte_reader in(message);
+  const auto what = in.read_raw<item>();
+  const auto number = in.read_raw<std::uint32_t>();
+  const linked_channel& to = channel_of(number);
+  switch (what) {
+  case item::batch: tell(*this, to.task, batch_sent{to.channel, to.codec->read(in)}); return;
+  case item::marker: tell(*this, to.task, marker_sent{to.channel, in.read_raw<marker>()}); return;
+  case item::credit: {
+    std::vector<batch_ptr>& emptied = emptied_[number];
+    if (emptied.empty())
+      throw malformed_bytes("it gives back more batches than it got");
+    tell(*this, to.task, credit_returned{to.channel, std::move(emptied.back())});
+    emptied.pop_back();
+    return;
+  }
+  }
+  throw malformed_bytes("expected a batch, a marker or a credit");
+}
+
+void peer_link_actor::handle_loss(const std::string& reason) {
+  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.worker, reason});
+}
+
+void peer_link_actor::on_exit() {
+  connection_actor::on_exit();
+  setup_.channels.clear();
+  emptied_.clear();
+  worker_ = nullptr;
+}
+
+} // namespace weir

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/base/bytes.hpp>
+#include <weir/base/caf.hpp>
+#include <weir/base/ids.hpp>
+#include <weir/runtime/cluster/messages.hpp>
+
+/// \file
+/// The messages of the actors that stand for other processes, within one process.
+
+namespace weir {
+
+// to a connection
+
+/// Send this to the other end.
+struct send_message {
+  bytes message;
+};
+
+/// The actor at the other end.
+struct peer_found {
+  caf::actor peer;
+};
+
+// a connection -> itself
+
+/// Send what has been gathered.
+struct flush_frames {};
+
+/// Tell the other end that this one is there, and see whether it is.
+struct heartbeat_due {};
+
+// supervisor -> worker_registry
+
+/// A worker that has joined.
+struct joined_worker {
+  std::uint32_t number = 0;
+  std::string name;
+  std::string host; ///< where other workers reach it
+  std::uint16_t port = 0;
+  std::uint32_t slots = 0;
+  caf::actor connection;
+};
+
+/// Answer with slots_claimed as soon as there are so many slots.
+struct claim_slots {
+  std::uint32_t slots = 0;
+};
+
+/// The job has ended: let the workers go.
+struct release_workers {};
+
+// worker_registry -> supervisor
+
+/// Where each slot is, by number in `workers`.
+struct slots_claimed {
+  std::vector<joined_worker> workers;
+  std::vector<std::uint32_t> slots;
+};
+
+// supervisor -> deploy_actor
+
+/// Send the tasks to their workers.
+struct send_deployment {};
+
+// supervisor -> worker_connection
+
+/// Whoever is told what tasks of the worker say.
+struct serve_attempt {
+  epoch attempt;
+  caf::actor supervisor;
+  caf::actor coordinator;
+};
+
+// door of a worker -> worker
+
+/// Another worker has called.
+struct peer_called {
+  peer_hello what;
+  caf::actor link;
+};
+
+// worker -> itself
+
+/// Look for the coordinator, and ask to be let in.
+struct join_cluster {};
+
+/// The coordinator has had enough time to answer.
+struct answer_due {};
+
+/// Leave: stop all tasks, and end.
+struct leave_cluster {};
+
+// link between workers -> worker
+
+/// The link is of no use any more.
+struct link_lost {
+  epoch attempt;
+  std::uint32_t worker = 0;
+  std::string reason;
+};
+
+} // namespace weir
+
+WEIR_BEGIN_MESSAGES(weir_cluster, 2300)
+WEIR_LOCAL_MESSAGE(weir::send_message)
+WEIR_LOCAL_MESSAGE(weir::peer_found)
+WEIR_LOCAL_MESSAGE(weir::flush_frames)
+WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
+WEIR_LOCAL_MESSAGE(weir::claim_slots)
+WEIR_LOCAL_MESSAGE(weir::release_workers)
+WEIR_LOCAL_MESSAGE(weir::slots_claimed)
+WEIR_LOCAL_MESSAGE(weir::send_deployment)
+WEIR_LOCAL_MESSAGE(weir::serve_attempt)
+WEIR_LOCAL_MESSAGE(weir::peer_called)
+WEIR_LOCAL_MESSAGE(weir::join_cluster)
+WEIR_LOCAL_MESSAGE(weir::answer_due)
+WEIR_LOCAL_MESSAGE(weir::leave_cluster)
+WEIR_LOCAL_MESSAGE(weir::link_lost)
+WEIR_LOCAL_MESSAGE(weir::kill_hosted_task)
+WEIR_END_MESSAGES(weir_cluster)

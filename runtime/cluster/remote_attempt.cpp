@@ -1,0 +1,64 @@
+#include <weir/runtime/supervisor.hpp>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <weir/runtime/cluster/placement.hpp>
+#include <weir/runtime/cluster/remote_task.hpp>
+
+/// \file
+/// The part of the supervisor that has tasks run by workers.
+
+namespace weir {
+
+void supervisor_actor::claim_slots() {
+  phase_ = phase::claiming;
+  tell(*this, registry_, weir::claim_slots{slots_of(job_.plan)});
+}
+
+/// Tells the workers of this attempt which tasks are theirs, and makes an actor here for each.
+void supervisor_actor::send_tasks(const std::shared_ptr<const checkpoint_contents>& contents) {
+  const caf::actor self = caf::actor_cast<caf::actor>(this);
+  deploy_tasks order;
+  order.attempt = attempt_;
+  order.apart.assign(job_.apart.begin(), job_.apart.end());
+  order.first_splits = job_.first_splits;
+  std::vector<std::uint32_t> place = place_tasks(job_.plan, slots_.slots); // among those that have joined
+  for (const std::uint32_t index : place)
+    order.placement.push_back(slots_.workers[index].number);
+  std::vector<deploy_actor::share> shares;
+  for (std::uint32_t index = 0; index < slots_.workers.size(); ++index) {
+    const joined_worker& worker = slots_.workers[index];
+    if (std::find(place.begin(), place.end(), index) == place.end())
+      continue;
+    order.workers.push_back({worker.number, worker.host, worker.port});
+    tell(*this, worker.connection, serve_attempt{attempt_, self, coordinator_});
+    // A worker needs the key groups of the instances that it runs.
+    std::map<std::string, std::vector<key_group_range>> ranges; // by uid
+    for (std::uint32_t node = 0; node < job_.graph->operators.size(); ++node)
+      for (std::uint32_t i = 0; i < job_.plan.parallelism[node]; ++i)
+        if (place[job_.plan.chains[job_.plan.chain_of[node]].first_task + i] == index)
+          ranges[job_.graph->operators[node].uid].push_back(
+              groups_of(i, job_.plan.parallelism[node], job_.plan.key_groups));
+    shares.push_back({worker, [ranges = std::move(ranges)](const std::string& uid, key_group group) {
+                        const auto found = ranges.find(uid);
+                        return found != ranges.end() &&
+                               std::any_of(found->second.begin(), found->second.end(),
+                                           [&](const key_group_range& range) { return range.contains(group); });
+                      }});
+  }
+  for (const planned_chain& chain : job_.plan.chains)
+    for (std::uint32_t i = 0; i < chain.parallelism; ++i) {
+      running_task task;
+      task.name = chain.name + " [" + std::to_string(i) + "]";
+      task.actor = spawn_actor<remote_task_actor>(system(), attempt_, task_id{chain.first_task + i},
+                                                  slots_.workers[place[chain.first_task + i]], self);
+      watch(*this, task.actor);
+      tasks_.push_back(std::move(task));
+    }
+  tell(*this, spawn_detached<deploy_actor>(system(), std::move(order), std::move(shares), contents, self),
+       send_deployment{});
+}
+
+} // namespace weir

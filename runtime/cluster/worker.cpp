@@ -1,0 +1,132 @@
+#include <weir/runtime/cluster/worker.hpp>
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <unistd.h>
+
+#include <weir/base/log.hpp>
+#include <weir/base/units.hpp>
+#include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/worker_actor.hpp>
+
+namespace weir {
+
+namespace {
+
+constexpr std::chrono::milliseconds time_between_attempts{200};
+
+std::string own_name() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return std::string(host) + ":" + std::to_string(::getpid());
+}
+
+} // namespace
+
+struct worker::running {
+  running(worker_setup what) : setup(std::move(what)), configuration(setup.config.threads), system(configuration) {
+    system.await_actors_before_shutdown(true);
+    thread = std::thread([this] { ended.set_value(run()); });
+  }
+
+  /// Joins again and again.
+  status run() {
+    bool has_complained = false;
+    for (;;) {
+      const worker_end last = run_once();
+      switch (last.why) {
+      case worker_end::cause::released:
+      case worker_end::cause::left: return {};
+      case worker_end::cause::refused:
+        return error{errc::invalid_setting, "the coordinator at " + setup.config.cluster.join +
+                                                " does not take this worker: " + last.reason};
+      case worker_end::cause::lost: break;
+      }
+      if (last.has_joined || !std::exchange(has_complained, true))
+        log_warning(last.has_joined ? "the coordinator was lost; its tasks are stopped, and it is looked for again"
+                                    : "the coordinator is not there yet; it is looked for until it is",
+                    {{"job", setup.graph->name}, {"coordinator", setup.config.cluster.join}, {"reason", last.reason}});
+      std::unique_lock lock(mutex);
+      if (stopping.wait_for(lock, time_between_attempts, [this] { return is_stopping; }))
+        return {};
+    }
+  }
+
+  worker_end run_once() {
+    std::promise<worker_end> done;
+    worker_setup one = setup;
+    one.done = [&](worker_end how) { done.set_value(std::move(how)); };
+    {
+      const std::lock_guard lock(mutex);
+      if (is_stopping)
+        return {worker_end::cause::left, false, {}};
+      actor = spawn_detached<worker_actor>(system, std::move(one));
+    }
+    tell_anonymously(actor, join_cluster{});
+    worker_end last = done.get_future().get();
+    const std::lock_guard lock(mutex);
+    actor = nullptr;
+    return last;
+  }
+
+  void stop() {
+    const std::lock_guard lock(mutex);
+    is_stopping = true;
+    stopping.notify_all();
+    if (actor)
+      tell_anonymously(actor, leave_cluster{});
+  }
+
+  worker_setup setup;
+  network_configuration configuration;
+  caf::actor_system system;
+  std::mutex mutex;
+  std::condition_variable stopping;
+  bool is_stopping = false;
+  caf::actor actor;
+  std::promise<status> ended;
+  std::shared_future<status> end{ended.get_future()};
+  std::thread thread;
+};
+
+worker::worker(std::unique_ptr<running> content) : running_(std::move(content)) {}
+
+result<std::unique_ptr<worker>> worker::start(const topology& what, const job_config& config) {
+  worker_setup setup;
+  auto coordinator = parse_host_and_port(config.cluster.join);
+  if (!coordinator)
+    return in_context("cluster.join", std::move(coordinator.failure()));
+  setup.coordinator = std::move(*coordinator);
+  if (setup.coordinator.host.empty())
+    setup.coordinator.host = "127.0.0.1";
+  setup.host = config.cluster.host.empty() ? own_address_towards(setup.coordinator.host) : config.cluster.host;
+  if (setup.host.empty())
+    return error{errc::invalid_setting, "cluster.join: expected the name or address of a machine that can be reached, found " +
+                                            in_quotes(setup.coordinator.host)};
+  setup.graph = what.graph();
+  setup.options = &what.options();
+  setup.config = config;
+  if (setup.config.cluster.slots == 0)
+    setup.config.cluster.slots = std::max(1u, std::thread::hardware_concurrency());
+  setup.name = own_name();
+  return std::unique_ptr<worker>(new worker(std::make_unique<running>(std::move(setup))));
+}
+
+worker::~worker() {
+  stop();
+  running_->thread.join();
+}
+
+status worker::wait() {
+  return running_->end.get();
+}
+
+void worker::stop() {
+  running_->stop();
+}
+
+} // namespace weir

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <weir/base/caf.hpp>
+#include <weir/runtime/cluster/connection.hpp>
+#include <weir/runtime/cluster/messages.hpp>
+#include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/deployment.hpp>
+#include <weir/runtime/graph.hpp>
+#include <weir/runtime/job_config.hpp>
+#include <weir/runtime/option_table.hpp>
+
+namespace weir {
+
+/// Why a worker is not part of its cluster any more.
+struct worker_end {
+  enum class cause : std::uint8_t {
+    released, ///< the job has ended
+    refused,  ///< it does not belong there
+    lost,     ///< the coordinator was, or was never found
+    left,     ///< on request
+  };
+  cause why = cause::lost;
+  bool has_joined = false;
+  std::string reason;
+};
+
+struct worker_setup {
+  std::shared_ptr<const topology_graph> graph;
+  const option_table* options = nullptr; ///< outlives the worker; written when it joins
+  job_config config;
+  host_and_port coordinator;
+  std::string name; ///< for messages
+  std::string host; ///< where other workers reach it
+  std::function<void(worker_end)> done;
+};
+
+/// Tells the coordinator what tasks of this process say about checkpoints. It has a thread of its own, since what a
+/// snapshot holds may still have to be read from disk.
+class snapshot_sender_actor : public actor_base {
+ public:
+  snapshot_sender_actor(caf::actor_config& setup, caf::actor worker);
+
+ protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override { worker_ = nullptr; }
+
+ private:
+  void send(const to_coordinator& message) { tell(*this, worker_, send_message{encoded_message(message)}); }
+
+  caf::actor worker_;
+};
+
+/// Whom other workers call; published. Passes on who has called.
+class worker_door_actor : public actor_base {
+ public:
+  worker_door_actor(caf::actor_config& setup, caf::actor worker);
+
+ protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override { worker_ = nullptr; }
+
+ private:
+  caf::actor worker_;
+};
+
+/// A worker's end of the connection to its coordinator: runs tasks as it is told. To them it is the supervisor.
+///
+/// When it has lost the coordinator, or the coordinator lets it go, it stops all tasks, waits until each has let go of
+/// what it held, and then calls `done`, once.
+class worker_actor : public connection_actor {
+ public:
+  worker_actor(caf::actor_config& setup, worker_setup what);
+
+ protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+  void receive(std::string_view message) override;
+  void handle_loss(const std::string& reason) override;
+
+ private:
+  struct hosted_task {
+    caf::actor actor;
+    bool stopped = false;
+  };
+
+  void join();
+  void handle(const worker_welcome& message);
+  void handle(const worker_refused& message);
+  void handle(const worker_released&);
+  void handle(deploy_tasks& order);
+  void handle(const order_to_task& order);
+  void make_tasks(deploy_tasks& order);
+  void connect_tasks(const std::vector<planned_channel>& channels, const deploy_tasks& order);
+  void task_has_stopped(const task_stopped& fact);
+  void call_came(const peer_called& call);
+  void end(worker_end::cause why, const std::string& reason);
+  void end_if_stopped();
+  template <class Fact>
+  void report(const Fact& fact) {
+    send(encoded_message(to_coordinator{fact}));
+  }
+
+  worker_setup setup_;
+  job_config config_; // with what the coordinator says
+  std::uint32_t number_ = 0;
+  bool has_joined_ = false;
+  caf::actor door_;
+  std::uint16_t port_ = 0; // of the door
+  caf::actor snapshots_;
+
+  epoch attempt_{};
+  epoch stopped_attempt_{}; // a deployment of this one or an earlier one comes too late
+  std::map<task_id, hosted_task> tasks_;
+  std::map<std::uint32_t, caf::actor> links_; // by worker
+  std::vector<peer_called> calls_;            // of attempts that have not been deployed here yet
+  std::optional<worker_end> ending_;
+};
+
+} // namespace weir

@@ -1,0 +1,153 @@
+#include <weir/runtime/cluster/worker_registry.hpp>
+
+#include <memory>
+#include <utility>
+
+#include <weir/base/log.hpp>
+#include <weir/base/units.hpp>
+#include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/placement.hpp>
+
+namespace weir {
+
+worker_connection::worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker,
+                                     worker_welcome welcome, const caf::actor& peer)
+    : connection_actor(setup, config), worker_(std::move(worker)), welcome_(std::move(welcome)), first_peer_(peer) {}
+
+caf::behavior worker_connection::make_behavior() {
+  connect(std::exchange(first_peer_, nullptr));
+  send(encoded_message(to_worker{std::move(welcome_)}));
+  return connection_behavior().or_else(caf::message_handler{
+      [this](serve_attempt& order) {
+        supervisor_ = std::move(order.supervisor);
+        coordinator_ = std::move(order.coordinator);
+      },
+      [this](release_workers) {
+        is_released_ = true;
+        send(encoded_message(to_worker{worker_released{}}));
+      },
+  });
+}
+
+void worker_connection::on_exit() {
+  connection_actor::on_exit();
+  supervisor_ = coordinator_ = nullptr;
+}
+
+void worker_connection::receive(std::string_view message) {
+  to_coordinator what;
+  read_message(message, what);
+  std::visit([this](auto& one) { handle(one); }, what);
+}
+
+void worker_connection::handle(const peer_lost& fact) {
+  tell(*this, supervisor_,
+       task_failed{fact.attempt, task_id{0}, "worker " + worker_.name + " has lost another worker: " + fact.reason, true});
+}
+
+void worker_connection::handle(snapshot_sent& fact) {
+  auto all = std::make_shared<operator_snapshots>();
+  for (operator_snapshot& one : fact.operators)
+    all->push_back(std::make_shared<const operator_snapshot>(std::move(one)));
+  tell(*this, coordinator_, snapshot_taken{fact.attempt, fact.checkpoint, fact.task, std::move(all), fact.longest_pause});
+}
+
+void worker_connection::handle_loss(const std::string& reason) {
+  if (!is_released_)
+    log_warning("a worker was lost", {{"worker", worker_.name}, {"reason", reason}});
+  quit(); // which those learn that have tasks there
+}
+
+worker_registry_actor::worker_registry_actor(caf::actor_config& setup, registry_setup what)
+    : actor_base(setup), setup_(std::move(what)) {
+  ignore_unknown_messages(*this);
+  on_watched_end(*this, [this](const caf::actor_addr& who, const std::string&) {
+    std::erase_if(workers_, [&](const auto& one) { return one.second.connection.address() == who; });
+    if (is_released_ && workers_.empty())
+      quit();
+  });
+}
+
+caf::behavior worker_registry_actor::make_behavior() {
+  return {
+      [this](const bytes& greeting) { admit(greeting, sender_of_message(*this)); },
+      [this](const claim_slots& order) {
+        claim_ = claim{sender_of_message(*this), order.slots};
+        if (free_slots() < order.slots)
+          log_info("waiting for workers", {{"job", setup_.job}, {"slots_wanted", order.slots}, {"slots", free_slots()}});
+        answer_claim();
+      },
+      [this](const release_workers& order) {
+        is_released_ = true;
+        claim_.reset();
+        for (const auto& [number, worker] : workers_)
+          tell(*this, worker.connection, order);
+        if (workers_.empty())
+          quit();
+      },
+  };
+}
+
+void worker_registry_actor::on_exit() {
+  claim_.reset();
+  for (const auto& [number, worker] : workers_)
+    kill_actor(worker.connection);
+  workers_.clear();
+}
+
+void worker_registry_actor::refuse(const caf::actor& who, const std::string& reason) {
+  log_warning("a worker was refused", {{"job", setup_.job}, {"reason", reason}});
+  frame_writer frames;
+  frames.add(encoded_message(to_worker{worker_refused{reason}}), [&](bytes full) { tell(*this, who, std::move(full)); });
+  if (!frames.is_empty())
+    tell(*this, who, frames.take());
+}
+
+void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from) {
+  to_coordinator what;
+  try {
+    read_message(greeting, what);
+  } catch (const malformed_bytes& why) {
+    log_warning("something that is no worker wanted to join", {{"job", setup_.job}, {"reason", why.what()}});
+    return;
+  }
+  auto* const hello = std::get_if<worker_hello>(&what);
+  if (!hello || !from || is_released_)
+    return;
+  if (hello->job != setup_.job)
+    return refuse(from, "expected a worker of the job " + in_quotes(setup_.job) + ", found one of " + in_quotes(hello->job) +
+                            ": give it this coordinator's program");
+  if (hello->digest != setup_.digest)
+    return refuse(from, "worker " + hello->name + " was built from another topology of the job " + in_quotes(setup_.job) +
+                            ": start the same program as coordinator and workers");
+  joined_worker worker{++last_, hello->name, hello->host, hello->port, hello->slots, {}};
+  worker.connection = spawn_detached<worker_connection>(
+      system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored}, from);
+  watch(*this, worker.connection);
+  log_info("worker joined", {{"job", setup_.job}, {"worker", worker.name}, {"slots", worker.slots}});
+  workers_.emplace(worker.number, std::move(worker));
+  answer_claim();
+}
+
+std::uint32_t worker_registry_actor::free_slots() const {
+  std::uint32_t slots = 0;
+  for (const auto& [number, worker] : workers_)
+    slots += worker.slots;
+  return slots;
+}
+
+void worker_registry_actor::answer_claim() {
+  if (!claim_ || free_slots() < claim_->slots)
+    return;
+  slots_claimed answer;
+  std::vector<std::uint32_t> free;
+  for (const auto& [number, worker] : workers_) {
+    answer.workers.push_back(worker);
+    free.push_back(worker.slots);
+  }
+  answer.slots = place_slots(claim_->slots, std::move(free), setup_.config.placement);
+  tell(*this, claim_->by, std::move(answer));
+  claim_.reset();
+}
+
+} // namespace weir
