@@ -240,6 +240,9 @@ job::~job() {
   stop();
   wait();
   running_->control.reset();
+  running_->supervisor = nullptr;
+  if (std::exchange(running_->registry, nullptr))
+    await_network(running_->system);
 }
 
 const std::string& job::name() const noexcept {

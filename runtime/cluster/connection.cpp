@@ -24,6 +24,10 @@ caf::message_handler connection_actor::connection_behavior() {
       [this](const peer_found& fact) { connect(fact.peer); },
       [this](flush_frames) { flush(); },
       [this](heartbeat_due) { beat(); },
+      [this](peer_due) {
+        if (!peer_)
+          lose("it has not answered for " + duration_text(timeout_));
+      },
   };
 }
 
@@ -36,6 +40,10 @@ void connection_actor::connect(const caf::actor& peer) {
   for (bytes& frame : std::exchange(waiting_, {}))
     send_frame(std::move(frame));
   beat();
+}
+
+void connection_actor::expect_peer() {
+  tell_self_later(*this, timeout_, peer_due{});
 }
 
 void connection_actor::send(std::string_view message) {

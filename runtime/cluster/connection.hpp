@@ -30,8 +30,9 @@ class connection_actor : public actor_base {
 
   /// Who the other end is. Until that is known, which it is at the latest when something comes from it, what is sent waits.
   void connect(const caf::actor& peer);
-  bool is_connected() const noexcept { return static_cast<bool>(peer_); }
-  bool is_lost() const noexcept { return is_lost_; }
+
+  /// Unless that is known within `timeout`, the connection is lost.
+  void expect_peer();
 
   void send(std::string_view message);
 

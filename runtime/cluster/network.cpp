@@ -3,6 +3,7 @@
 #include <charconv>
 #include <memory>
 
+#include <caf/scoped_actor.hpp>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -29,6 +30,13 @@ result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, 
 
 void unpublish(const caf::actor& actor, std::uint16_t port) {
   actor.home_system().middleman().unpublish(actor, port);
+}
+
+void await_network(caf::actor_system& system) {
+  system.await_all_actors_done();
+  // Its answer comes after everything that was sent before.
+  const caf::scoped_actor self{system, true};
+  system.middleman().unpublish(self, 1);
 }
 
 result<host_and_port> parse_host_and_port(std::string_view text) {

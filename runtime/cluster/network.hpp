@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -10,7 +9,6 @@
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
 
-#include <weir/base/bytes.hpp>
 #include <weir/base/caf.hpp>
 #include <weir/base/error.hpp>
 
@@ -37,15 +35,15 @@ result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, 
 void unpublish(const caf::actor& actor, std::uint16_t port);
 
 /// Looks for the actor that another process has published, and then calls done(result<caf::actor>), in the actor
-/// `self`.
+/// `self`. That may take as long as the system tries to connect, which can be minutes.
 template <class Self, class Done>
-void find_published(Self& self, const std::string& host, std::uint16_t port, duration timeout, Done done) {
+void find_published(Self& self, const std::string& host, std::uint16_t port, Done done) {
 #if CAF_VERSION < 10000
   auto failed = [done, host, port, &self](const caf::error& why) mutable {
     done(result<caf::actor>(error{errc::io, "nobody answers at " + host + ":" + std::to_string(port) + ": " +
                                                 self.system().render(why)}));
   };
-  self.request(self.system().middleman().actor_handle(), timeout, caf::connect_atom::value, host, port)
+  self.request(self.system().middleman().actor_handle(), caf::infinite, caf::connect_atom::value, host, port)
       .then(
           [done, failed](const caf::node_id&, const caf::strong_actor_ptr& found,
                          const std::set<std::string>&) mutable {
@@ -57,7 +55,7 @@ void find_published(Self& self, const std::string& host, std::uint16_t port, dur
           failed);
 #else
   self.mail(caf::connect_atom_v, host, port)
-      .request(self.system().middleman().actor_handle(), timeout)
+      .request(self.system().middleman().actor_handle(), caf::infinite)
       .then(
           [done](const caf::node_id&, const caf::strong_actor_ptr& found, const std::set<std::string>&) mutable {
             done(result<caf::actor>(caf::actor_cast<caf::actor>(found)));
@@ -68,6 +66,10 @@ void find_published(Self& self, const std::string& host, std::uint16_t port, dur
           });
 #endif
 }
+
+/// Waits until all actors have ended, and CAF's own that talk to the network have heard of it. Call it before the system
+/// is destroyed: what they have not heard by then keeps the ended ones for ever, and their threads.
+void await_network(caf::actor_system& system);
 
 /// Who has sent the message that `self` handles; it may be in another process.
 template <class Self>

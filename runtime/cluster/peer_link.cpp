@@ -8,7 +8,7 @@ namespace weir {
 
 peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config& config, link_setup what,
                                  caf::actor worker)
-    : connection_actor(setup, config), setup_(std::move(what)), timeout_(config.timeout), worker_(std::move(worker)) {}
+    : connection_actor(setup, config), setup_(std::move(what)), worker_(std::move(worker)) {}
 
 caf::behavior peer_link_actor::make_behavior() {
   if (setup_.own < setup_.peer.worker)
@@ -36,7 +36,7 @@ caf::behavior peer_link_actor::make_behavior() {
 
 /// The one with the lower number calls, and the other one answers it.
 void peer_link_actor::call_peer() {
-  find_published(*this, setup_.peer.host, setup_.peer.port, timeout_, [this](result<caf::actor> door) {
+  find_published(*this, setup_.peer.host, setup_.peer.port, [this](result<caf::actor> door) {
     if (!door)
       lose(door.failure().message);
     else

@@ -51,7 +51,6 @@ class peer_link_actor : public connection_actor {
   const linked_channel& channel_of(std::uint32_t number) const;
 
   link_setup setup_;
-  duration timeout_;
   caf::actor worker_;
   std::map<std::uint32_t, std::vector<batch_ptr>> emptied_; // by channel, on the side that sends
   byte_writer item_;

@@ -35,6 +35,9 @@ struct flush_frames {};
 /// Tell the other end that this one is there, and see whether it is.
 struct heartbeat_due {};
 
+/// The other end has had enough time to say something.
+struct peer_due {};
+
 // supervisor -> worker_registry
 
 /// A worker that has joined.
@@ -90,9 +93,6 @@ struct peer_called {
 /// Look for the coordinator, and ask to be let in.
 struct join_cluster {};
 
-/// The coordinator has had enough time to answer.
-struct answer_due {};
-
 /// Leave: stop all tasks, and end.
 struct leave_cluster {};
 
@@ -112,6 +112,7 @@ WEIR_LOCAL_MESSAGE(weir::send_message)
 WEIR_LOCAL_MESSAGE(weir::peer_found)
 WEIR_LOCAL_MESSAGE(weir::flush_frames)
 WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
+WEIR_LOCAL_MESSAGE(weir::peer_due)
 WEIR_LOCAL_MESSAGE(weir::claim_slots)
 WEIR_LOCAL_MESSAGE(weir::release_workers)
 WEIR_LOCAL_MESSAGE(weir::slots_claimed)
@@ -119,7 +120,6 @@ WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
 WEIR_LOCAL_MESSAGE(weir::peer_called)
 WEIR_LOCAL_MESSAGE(weir::join_cluster)
-WEIR_LOCAL_MESSAGE(weir::answer_due)
 WEIR_LOCAL_MESSAGE(weir::leave_cluster)
 WEIR_LOCAL_MESSAGE(weir::link_lost)
 WEIR_LOCAL_MESSAGE(weir::kill_hosted_task)

@@ -119,6 +119,7 @@ result<std::unique_ptr<worker>> worker::start(const topology& what, const job_co
 worker::~worker() {
   stop();
   running_->thread.join();
+  await_network(running_->system);
 }
 
 status worker::wait() {

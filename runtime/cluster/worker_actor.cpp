@@ -73,10 +73,6 @@ caf::behavior worker_actor::make_behavior() {
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
   return connection_behavior().or_else(caf::message_handler{
       [this](join_cluster) { join(); },
-      [this](answer_due) {
-        if (!is_connected())
-          lose("it does not answer");
-      },
       [this](leave_cluster) { end(worker_end::cause::left, "it was told to"); },
       [this](const peer_called& call) { call_came(call); },
       [this](const link_lost& fact) {
@@ -115,17 +111,14 @@ void worker_actor::join() {
     return;
   }
   port_ = *port;
-  find_published(*this, setup_.coordinator.host, setup_.coordinator.port, config_.cluster.timeout,
-                 [this](result<caf::actor> registry) {
-                   if (!registry) {
-                     lose(registry.failure().message);
-                     return;
-                   }
-                   const worker_hello hello{setup_.graph->name, topology_digest(*setup_.graph), setup_.name,
-                                            config_.cluster.slots, setup_.host, port_};
-                   tell(*this, *registry, encoded_message(to_coordinator{hello}));
-                   tell_self_later(*this, config_.cluster.timeout, answer_due{});
-                 });
+  expect_peer();
+  find_published(*this, setup_.coordinator.host, setup_.coordinator.port, [this](result<caf::actor> registry) {
+    if (!registry)
+      return lose(registry.failure().message);
+    const worker_hello hello{setup_.graph->name, topology_digest(*setup_.graph), setup_.name,
+                             config_.cluster.slots,  setup_.host,                     port_};
+    tell(*this, *registry, encoded_message(to_coordinator{hello}));
+  });
 }
 
 void worker_actor::receive(std::string_view message) {
