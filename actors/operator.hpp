@@ -31,7 +31,8 @@ struct operator_context {
   std::uint32_t instance = 0; ///< from 0 to below parallelism
   std::uint32_t parallelism = 1;
   std::uint32_t key_groups = 1; ///< of the job
-  std::string run; ///< differs between all attempts at running the job, on all machines
+  std::string run; ///< of this deployment of the job, the same on all machines, and no other's: hexadecimal, 16 digits of
+                   ///< the number of the attempt (0 where nothing is stored) and 16 that are random
   state_config state; ///< `cache_size` is this instance's share
   bool is_stored = true; ///< whether snapshots go anywhere; otherwise keyed state is left out of them
   bool incremental = true; ///< whether snapshots may add to older ones

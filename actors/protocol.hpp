@@ -106,6 +106,7 @@ struct task_failed {
   task_id task;
   std::string reason;
   bool may_pass; ///< it is worth another attempt, though the first has not begun to run
+  bool has_to_commit = false; ///< what a complete checkpoint owns is still to be committed
 };
 
 /// The task has let go of everything: its files, its sockets, its memory.

@@ -9,8 +9,9 @@ namespace weir {
 
 namespace {
 
-/// Whether what failed may succeed the next time though nothing is changed. Call inside a catch block.
-bool may_pass() {
+/// Whether it is a commit that failed, which may succeed the next time though nothing is changed. Call inside a catch
+/// block.
+bool is_commit_error() {
   try {
     throw;
   } catch (const commit_error&) {
@@ -29,7 +30,8 @@ task_actor::task_actor(caf::actor_config& setup, epoch attempt, task_id id,
       supervisor_(std::move(supervisor)) {
   ignore_unknown_messages(*this);
   on_exception(*this, [this] {
-    tell(*this, supervisor_, task_failed{attempt_, id_, current_exception_text(), may_pass()});
+    const bool is_commit = is_commit_error();
+    tell(*this, supervisor_, task_failed{attempt_, id_, current_exception_text(), is_commit, is_commit});
   });
   task_environment& environment = *this;
   task_.emplace(std::move(blueprint), config, mode, key_groups, environment);

@@ -262,10 +262,8 @@ void part_directory::abort_others(const std::vector<part_file>& kept) const {
   for (const part_file& part : kept)
     keep.insert(part.pending);
   std::vector<std::string> left_behind;
-  const std::string own = '-' + run_ + '-';
   const status listed = for_each_name(path_, [&](const std::string& name) {
-    if (name.starts_with(pending_prefix_) && !keep.contains(name) &&
-        name.find(own, pending_prefix_.size()) == std::string::npos)
+    if (name.starts_with(pending_prefix_) && !keep.contains(name) && !is_of_this_or_later_run(name))
       left_behind.push_back(name);
   });
   if (!listed)
@@ -276,6 +274,16 @@ void part_directory::abort_others(const std::vector<part_file>& kept) const {
   if (!left_behind.empty())
     log_info("removed unfinished output files of earlier runs",
              {{"directory", path_}, {"files", left_behind.size()}});
+}
+
+/// A process that has stood still for long opens its files when others run a later attempt already.
+bool part_directory::is_of_this_or_later_run(std::string_view pending) const {
+  constexpr std::size_t attempt_size = 16; // of a run's name
+  const std::size_t begin = pending_prefix_.size() + instance_.size() + 1;
+  if (pending.size() <= begin)
+    return false;
+  const std::string_view run = pending.substr(begin, pending.find('-', begin) - begin);
+  return run == run_ || (run.size() == run_.size() && run.substr(0, attempt_size) > run_.substr(0, attempt_size));
 }
 
 void part_directory::sync() const {

@@ -85,6 +85,7 @@ class part_directory {
   static constexpr std::size_t buffer_size = std::size_t{256} << 10;
 
   void flush();
+  bool is_of_this_or_later_run(std::string_view pending) const;
   void sync() const;
   std::string path_of(const std::string& name) const;
 

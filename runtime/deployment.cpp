@@ -82,15 +82,6 @@ operator_context context_of(const topology_graph& graph, const job_plan& plan, s
   return context;
 }
 
-std::string random_run_name() {
-  std::random_device random;
-  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
-  std::string name;
-  for (int shift = 60; shift >= 0; shift -= 4)
-    name += "0123456789abcdef"[(number >> shift) & 15];
-  return name;
-}
-
 } // namespace
 
 std::filesystem::path working_directory(const job_config& config) {
@@ -161,10 +152,19 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
   return states;
 }
 
-deployment make_deployment(const topology_graph& graph, const job_plan& plan,
-                           const job_config& config, starting_states states,
+std::string make_run_name(epoch attempt) {
+  std::random_device random;
+  const std::uint64_t number = (std::uint64_t{random()} << 32) | random();
+  std::string name;
+  for (const std::uint64_t part : {attempt.value, number})
+    for (int shift = 60; shift >= 0; shift -= 4)
+      name += "0123456789abcdef"[(part >> shift) & 15];
+  return name;
+}
+
+deployment make_deployment(const topology_graph& graph, const job_plan& plan, const job_config& config,
+                           const std::string& run, starting_states states,
                            const std::shared_ptr<const checkpoint_contents>& contents) {
-  const std::string run = random_run_name();
   deployment made;
   state_config state = config.state; // of each instance
   state.directory = working_directory(config);

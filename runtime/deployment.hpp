@@ -48,10 +48,14 @@ starting_states deal_out_states(const topology_graph& graph, const job_plan& pla
                                 const std::shared_ptr<const checkpoint_contents>& contents,
                                 const std::vector<std::vector<bytes>>& first_splits);
 
-/// Makes the blueprints of all tasks, with a name for the run that no other has. What was under way in `contents`,
-/// which may be null, is replayed.
+/// A name for one deployment of the job, as operator_context::run. `attempt`: its number, where those of a job are
+/// counted across its starts; otherwise 0.
+std::string make_run_name(epoch attempt);
+
+/// Makes the blueprints of all tasks. What was under way in `contents`, which may be null, is replayed.
 deployment make_deployment(const topology_graph& graph, const job_plan& plan, const job_config& config,
-                           starting_states states, const std::shared_ptr<const checkpoint_contents>& contents);
+                           const std::string& run, starting_states states,
+                           const std::shared_ptr<const checkpoint_contents>& contents);
 
 /// Where the working state of a job is, if that is on disk.
 std::filesystem::path working_directory(const job_config& config);

@@ -158,7 +158,7 @@ struct job::running {
     if (where->host.empty())
       where->host = "127.0.0.1";
     registry = spawn_actor<worker_registry_actor>(
-        system, registry_setup{what.name(), topology_digest(*of.graph), shared_settings(of.config, what.options()),
+        system, registry_setup{what.name(), topology_digest(*of.graph), program_digest(), shared_settings(of.config, what.options()),
                                of.store != nullptr, config});
     const auto bound = publish(registry, where->host, where->port);
     if (!bound) {
@@ -214,7 +214,8 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
     log_info("the job has already come to the end of its input; what it committed stays as it is",
              {{"job", what.name()}, {"checkpoint", to_string(supervised.restored->checkpoint.id)}});
   const bool has_workers = config.cluster.is_coordinator();
-  auto how = has_workers ? std::make_unique<network_configuration>(config.threads)
+  auto how = has_workers ? std::make_unique<network_configuration>(config.threads, config.cluster.heartbeat,
+                                                                   config.cluster.timeout)
                          : std::make_unique<actor_configuration>(config.threads);
   auto content = std::make_unique<running>(what.name(), std::move(how));
   if (has_workers)

@@ -74,7 +74,7 @@ void supervisor_actor::deploy_region(std::shared_ptr<const checkpoint_contents> 
   region_restart_->at = region_restart::phase::opening;
   region_restart_->restored = contents ? contents->checkpoint.id : checkpoint_id{};
   try {
-    deployment made = make_deployment(*job_.graph, job_.plan, job_.config,
+    deployment made = make_deployment(*job_.graph, job_.plan, job_.config, run_name(),
                                       deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents);
     replace_tasks replaced{attempt_, {}};
     for (std::uint32_t i = 0; i < made.tasks.size(); ++i)

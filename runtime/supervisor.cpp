@@ -110,7 +110,7 @@ caf::behavior supervisor_actor::make_behavior() {
           return;
         // What does not open the first time is a mistake, and will not open the second time.
         is_hopeless_ |= !has_run_ && phase_ == phase::opening && !fact.may_pass;
-        has_to_commit_ |= fact.may_pass;
+        has_to_commit_ |= fact.has_to_commit;
         task_has_failed(fact.task, fact.reason);
       },
       [this](task_stopped& fact) {
@@ -256,7 +256,7 @@ void supervisor_actor::spawn_tasks(epoch attempt,
     send_tasks(contents);
   } else {
     deployment made = make_deployment(
-        *job_.graph, job_.plan, job_.config,
+        *job_.graph, job_.plan, job_.config, run_name(),
         deal_out_states(*job_.graph, job_.plan, contents, job_.first_splits), contents);
     for (std::uint32_t i = 0; i < made.tasks.size(); ++i)
       tasks_.push_back(spawn(task_id{i}, std::move(made.tasks[i])));
@@ -268,6 +268,11 @@ void supervisor_actor::spawn_tasks(epoch attempt,
   tell(*this, coordinator_, coordinate_attempt{attempt_, actors, highest, last_complete_});
   for (std::size_t i = 0; i < orders.size(); ++i)
     tell(*this, actors[i], std::move(orders[i]));
+}
+
+/// Without a store, attempts are counted from 1 again in each process.
+std::string supervisor_actor::run_name() const {
+  return make_run_name(store_ ? attempt_ : epoch{});
 }
 
 supervisor_actor::running_task supervisor_actor::spawn(task_id id, task_blueprint blueprint) {

@@ -93,6 +93,7 @@ class supervisor_actor : public actor_base {
   void spawn_tasks(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
                    checkpoint_id highest);
   running_task spawn(task_id id, task_blueprint blueprint);
+  std::string run_name() const;
   void claim_slots();
   void send_tasks(const std::shared_ptr<const checkpoint_contents>& contents);
   std::vector<connect_task> orders_to_connect(const std::vector<planned_channel>& channels) const;

@@ -3,10 +3,32 @@
 #include <chrono>
 #include <utility>
 
+#include <weir/actors/operator_error.hpp>
 #include <weir/base/units.hpp>
 #include <weir/runtime/cluster/network.hpp>
 
 namespace weir {
+
+namespace {
+
+// By which the other end knows this one; shorter than any frame.
+constexpr std::string_view greeting = "!";
+
+} // namespace
+
+connection_actor::pulse_actor::pulse_actor(caf::actor_config& setup, caf::actor peer, duration interval)
+    : actor_base(setup), peer_(std::move(peer)), interval_(interval) {
+  ignore_unknown_messages(*this);
+}
+
+caf::behavior connection_actor::pulse_actor::make_behavior() {
+  return {
+      [this](heartbeat_due) {
+        tell(*this, peer_, bytes{});
+        tell_self_later(*this, interval_, heartbeat_due{});
+      },
+  };
+}
 
 connection_actor::connection_actor(caf::actor_config& setup, const cluster_config& config)
     : actor_base(setup), heartbeat_(config.heartbeat), timeout_(config.timeout) {
@@ -23,11 +45,7 @@ caf::message_handler connection_actor::connection_behavior() {
       [this](const send_message& order) { send(order.message); },
       [this](const peer_found& fact) { connect(fact.peer); },
       [this](flush_frames) { flush(); },
-      [this](heartbeat_due) { beat(); },
-      [this](peer_due) {
-        if (!peer_)
-          lose("it has not answered for " + duration_text(timeout_));
-      },
+      [this](look_due) { look_for_silence(); },
   };
 }
 
@@ -36,14 +54,19 @@ void connection_actor::connect(const caf::actor& peer) {
     return;
   peer_ = peer;
   watch(*this, peer_);
-  last_heard_ = last_beat_ = std::chrono::steady_clock::now();
+  pulse_ = spawn_detached<pulse_actor>(system(), peer_, heartbeat_);
+  tell(*this, pulse_, heartbeat_due{});
+  send_frame(bytes(greeting));
   for (bytes& frame : std::exchange(waiting_, {}))
     send_frame(std::move(frame));
-  beat();
+  expect_peer();
 }
 
 void connection_actor::expect_peer() {
-  tell_self_later(*this, timeout_, peer_due{});
+  if (last_look_ != time_point{})
+    return;
+  last_heard_ = last_look_ = std::chrono::steady_clock::now();
+  tell_self_later(*this, heartbeat_, look_due{});
 }
 
 void connection_actor::send(std::string_view message) {
@@ -69,39 +92,48 @@ void connection_actor::send_frame(bytes frame) {
 void connection_actor::handle_frame(const bytes& frame) {
   if (is_lost_)
     return;
-  connect(sender_of_message(*this));
   last_heard_ = std::chrono::steady_clock::now();
   if (frame.empty()) // a heartbeat
     return;
+  if (frame == greeting)
+    return connect(sender_of_message(*this));
   try {
     reader_.read(frame, [this](std::string_view message) { receive(message); });
   } catch (const malformed_bytes& why) {
     lose(std::string("it sent what cannot be read: ") + why.what());
+  } catch (...) {
+    lose("what it sent could not be handled: " + current_exception_text());
   }
 }
 
-void connection_actor::beat() {
+void connection_actor::look_for_silence() {
   if (is_lost_)
     return;
   const time_point now = std::chrono::steady_clock::now();
-  if (now - last_beat_ > timeout_ / 2)
-    last_heard_ = now; // this process stood still: what has come meanwhile has not been read yet
+  if (now - last_look_ > timeout_ / 2)
+    last_heard_ = now; // this end stood still: what has come meanwhile has not been read yet
   else if (now - last_heard_ > timeout_)
-    return lose("nothing has been heard from it for " + duration_text(timeout_));
-  last_beat_ = now;
-  tell(*this, peer_, bytes{});
-  tell_self_later(*this, heartbeat_, heartbeat_due{});
+    return lose((peer_ ? "nothing has been heard from it for " : "it has not answered for ") + duration_text(timeout_));
+  last_look_ = now;
+  tell_self_later(*this, heartbeat_, look_due{});
 }
 
 void connection_actor::lose(const std::string& reason) {
   if (std::exchange(is_lost_, true))
     return;
+  stop_pulse();
   peer_ = nullptr;
   waiting_.clear();
   handle_loss(reason);
 }
 
+void connection_actor::stop_pulse() {
+  if (pulse_)
+    kill_actor(std::exchange(pulse_, nullptr));
+}
+
 void connection_actor::on_exit() {
+  stop_pulse();
   peer_ = nullptr;
 }
 

@@ -20,19 +20,37 @@ namespace weir {
 /// It is lost when the other end ends, the network says so, nothing has come from it for `timeout`, or something has
 /// come that it cannot have sent. While this process itself stood still, silence does not count.
 ///
-/// Threads: it has one of its own, so that it says that it is there however busy the process is.
+/// Threads: it has one of its own, and another one says that it is there, however busy it is.
 class connection_actor : public actor_base {
+ public:
+  /// Sends an empty frame to the other end now and then, which says that this one is there.
+  class pulse_actor : public actor_base {
+   public:
+    pulse_actor(caf::actor_config& setup, caf::actor peer, duration interval);
+
+   protected:
+    caf::behavior make_behavior() override;
+    void on_exit() override { peer_ = nullptr; }
+
+   private:
+    caf::actor peer_;
+    duration interval_;
+  };
+
  protected:
   connection_actor(caf::actor_config& setup, const cluster_config& config);
 
   /// What every connection does; to be joined with what is special to one.
   caf::message_handler connection_behavior();
 
-  /// Who the other end is. Until that is known, which it is at the latest when something comes from it, what is sent waits.
+  /// Who the other end is. Until that is known, which it is at the latest when that has called this, what is sent waits.
   void connect(const caf::actor& peer);
 
-  /// Unless that is known within `timeout`, the connection is lost.
+  /// Unless that is known within `timeout`, or until then at least heartbeats come, the connection is lost.
   void expect_peer();
+  bool is_connected() const noexcept { return static_cast<bool>(peer_); }
+  bool is_lost() const noexcept { return is_lost_; }
+  duration timeout() const noexcept { return timeout_; }
 
   void send(std::string_view message);
 
@@ -50,17 +68,19 @@ class connection_actor : public actor_base {
  private:
   void handle_frame(const bytes& frame);
   void flush();
-  void beat();
+  void look_for_silence();
   void send_frame(bytes frame);
+  void stop_pulse();
 
   duration heartbeat_;
   duration timeout_;
   caf::actor peer_;
+  caf::actor pulse_; // which says that this end is there
   frame_writer writer_;
   frame_reader reader_;
   std::deque<bytes> waiting_; // frames, until the peer is known
   time_point last_heard_{};
-  time_point last_beat_{};
+  time_point last_look_{};
   bool is_lost_ = false;
 };
 

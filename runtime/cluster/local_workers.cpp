@@ -18,6 +18,7 @@ namespace weir {
 namespace {
 
 constexpr std::chrono::milliseconds time_between_looks{50};
+constexpr std::chrono::milliseconds longest_wait{5000};
 constexpr std::chrono::seconds patience{10};
 
 std::uint32_t slots_each(const job_config& config) {
@@ -30,7 +31,8 @@ std::uint32_t slots_each(const job_config& config) {
 } // namespace
 
 local_workers::local_workers(std::uint16_t port, const job_config& config)
-    : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_each(config))},
+    : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_each(config)),
+             "--cluster-workers=0", "--cluster-listen="},
       workers_(config.cluster.workers) {
   for (const char* key : {"log.level", "log.format", "threads", "state.directory"})
     if (std::string value = find_setting(key)->show(config); !value.empty())
@@ -59,6 +61,7 @@ void local_workers::start(pid_t& worker) {
     worker = 0;
   } else if (worker == 0) {
     // Between fork and exec only what a signal handler may do.
+    ::setpgid(0, 0); // Ctrl-C is for the job, which then takes a last checkpoint with its workers
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent)
       ::_exit(1);
@@ -73,20 +76,30 @@ void local_workers::start(pid_t& worker) {
 /// PR_SET_PDEATHSIG is about the thread that forks, so all are started here, on the thread that lives as long as they may.
 void local_workers::watch() {
   std::unique_lock lock(mutex_);
+  std::chrono::milliseconds wait = time_between_looks; // until one that has ended is started again
+  auto not_before = std::chrono::steady_clock::now();
   while (!is_stopping_) {
+    const auto now = std::chrono::steady_clock::now();
     for (pid_t& worker : workers_) {
       int how = 0;
       if (worker != 0 && ::waitpid(worker, &how, WNOHANG) == worker) {
         log_warning("a worker process has ended and is started again",
                     {{"pid", worker}, {"exit_code", WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how)}});
         worker = 0;
+        wait = std::min<std::chrono::milliseconds>(longest_wait, 2 * wait);
+        not_before = now + wait;
       }
-      if (worker == 0)
+      if (worker == 0 && now >= not_before)
         start(worker);
     }
+    if (now > not_before + longest_wait)
+      wait = time_between_looks;
     stopping_.wait_for(lock, time_between_looks, [this] { return is_stopping_; });
   }
-  // The coordinator has let them go.
+  // The coordinator has let those go that have joined it.
+  for (const pid_t worker : workers_)
+    if (worker != 0)
+      ::kill(worker, SIGTERM);
   const auto end = std::chrono::steady_clock::now() + patience;
   for (const pid_t worker : workers_)
     while (worker != 0 && ::waitpid(worker, nullptr, WNOHANG) == 0) {

@@ -15,7 +15,7 @@ concept is_a = std::is_same_v<std::remove_const_t<T>, As>;
 
 template <is_a<worker_hello> T>
 auto fields(T& m) {
-  return std::tie(m.job, m.digest, m.name, m.slots, m.host, m.port);
+  return std::tie(m.job, m.digest, m.program, m.name, m.slots, m.host, m.port);
 }
 template <is_a<worker_welcome> T>
 auto fields(T& m) {
@@ -27,7 +27,7 @@ auto fields(T& m) {
 }
 template <is_a<worker_address> T>
 auto fields(T& m) {
-  return std::tie(m.worker, m.host, m.port);
+  return std::tie(m.worker, m.name, m.host, m.port);
 }
 template <is_a<state_schema> T>
 auto fields(T& m) {
@@ -56,11 +56,11 @@ auto fields(T& m) {
 }
 template <is_a<deploy_tasks> T>
 auto fields(T& m) {
-  return std::tie(m.attempt, m.placement, m.workers, m.apart, m.is_restored, m.contents, m.first_splits);
+  return std::tie(m.attempt, m.run, m.placement, m.workers, m.apart, m.is_restored, m.contents, m.first_splits);
 }
 template <is_a<task_failed> T>
 auto fields(T& m) {
-  return std::tie(m.attempt, m.task, m.reason, m.may_pass);
+  return std::tie(m.attempt, m.task, m.reason, m.may_pass, m.has_to_commit);
 }
 template <is_a<task_stopped> T>
 auto fields(T& m) {
@@ -76,7 +76,7 @@ auto fields(T& m) {
 }
 template <is_a<peer_lost> T>
 auto fields(T& m) {
-  return std::tie(m.attempt, m.worker, m.reason);
+  return std::tie(m.attempt, m.name, m.reason);
 }
 
 // An order is a variant within a message that is one.

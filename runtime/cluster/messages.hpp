@@ -27,6 +27,7 @@ namespace weir {
 struct worker_hello {
   std::string job;
   std::uint64_t digest = 0; ///< of the topology; see topology_digest
+  std::uint64_t program = 0; ///< see program_digest
   std::string name;         ///< for messages
   std::uint32_t slots = 0;
   std::string host; ///< where other workers reach it
@@ -53,6 +54,7 @@ struct worker_released {};
 /// Another process that runs tasks of the attempt.
 struct worker_address {
   std::uint32_t worker = 0;
+  std::string name; ///< for messages
   std::string host;
   std::uint16_t port = 0;
 };
@@ -60,6 +62,7 @@ struct worker_address {
 /// Make your tasks of this attempt, connect them, and open them.
 struct deploy_tasks {
   epoch attempt;
+  std::string run; ///< see operator_context
   std::vector<std::uint32_t> placement; ///< by task: the number of its worker
   std::vector<worker_address> workers;
   std::vector<std::uint32_t> apart; ///< edges that are not chained; see make_plan
@@ -84,6 +87,9 @@ struct order_to_task {
 
 // worker -> coordinator
 
+/// It has heard that it may.
+struct worker_joined {};
+
 /// What one task says of a checkpoint. The snapshots are all there: none is still to be read.
 struct snapshot_sent {
   epoch attempt;
@@ -96,12 +102,12 @@ struct snapshot_sent {
 /// A channel to another worker does not work any more.
 struct peer_lost {
   epoch attempt;
-  std::uint32_t worker = 0;
+  std::string name; ///< of that worker
   std::string reason;
 };
 
 using to_worker = std::variant<worker_welcome, worker_refused, worker_released, deploy_tasks, order_to_task>;
-using to_coordinator = std::variant<worker_hello, task_opened, task_ended, loop_entry_ended, loop_probed, task_failed,
+using to_coordinator = std::variant<worker_hello, worker_joined, task_opened, task_ended, loop_entry_ended, loop_probed, task_failed,
                                     task_stopped, snapshot_sent, snapshot_failed, completion_handled, peer_lost>;
 
 // worker -> worker

@@ -1,17 +1,61 @@
 #include <weir/runtime/cluster/network.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
 
 #include <caf/scoped_actor.hpp>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <weir/base/file_descriptor.hpp>
 #include <weir/base/units.hpp>
 
 namespace weir {
+
+network_configuration::network_configuration(std::size_t threads, duration heartbeat, duration timeout)
+    : actor_configuration(threads) {
+  load<caf::io::middleman>();
+#if CAF_VERSION < 10000
+  const std::string prefix = "middleman.";
+#else
+  const std::string prefix = "caf.middleman.";
+#endif
+  set(prefix + "heartbeat-interval", caf::timespan{heartbeat});
+  set(prefix + "connection-timeout", caf::timespan{timeout});
+}
+
+status check_reachable(const std::string& host, std::uint16_t port, duration timeout) {
+  const std::string where = host + ":" + std::to_string(port);
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found); failed != 0)
+    return error{errc::io, "there is no address of " + where + ": " + ::gai_strerror(failed)};
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
+  int cause = ETIMEDOUT;
+  for (const addrinfo* one = found; one; one = one->ai_next) {
+    const file_descriptor socket(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(socket.number(), one->ai_addr, one->ai_addrlen) == 0)
+      return {};
+    cause = errno;
+    if (cause != EINPROGRESS)
+      continue;
+    cause = ETIMEDOUT;
+    pollfd ready{socket.number(), POLLOUT, 0};
+    const auto most = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+    socklen_t size = sizeof cause;
+    if (::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(most, 3'600'000))) == 1)
+      ::getsockopt(socket.number(), SOL_SOCKET, SO_ERROR, &cause, &size);
+    if (cause == 0)
+      return {};
+  }
+  return error{errc::io, "nobody answers at " + where + ": " + errno_text(cause)};
+}
 
 result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, std::uint16_t port) {
   auto& system = actor.home_system();

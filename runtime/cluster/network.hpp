@@ -21,9 +21,9 @@ namespace weir {
 /// The configuration of an actor system that talks to others.
 class network_configuration : public actor_configuration {
  public:
-  explicit network_configuration(std::size_t threads) : actor_configuration(threads) {
-    load<caf::io::middleman>();
-  }
+  /// `heartbeat`, `timeout`: after the one CAF says that this process is there, and after the other it closes a connection
+  /// on which nothing comes, so that a new one can take its place.
+  network_configuration(std::size_t threads, duration heartbeat, duration timeout);
 };
 
 /// Lets actors of other processes find `actor` at a port of this machine's address `host`; port 0: any. Returns the port.
@@ -33,6 +33,13 @@ result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, 
 
 /// Ends that.
 void unpublish(const caf::actor& actor, std::uint16_t port);
+
+/// Whether something listens at a port of another machine, or of this one. Blocks for at most `timeout`.
+///
+/// CAF tries for as long as the system does, and connects to nobody else meanwhile; so this is called before.
+///
+/// Errors: io.
+status check_reachable(const std::string& host, std::uint16_t port, duration timeout);
 
 /// Looks for the actor that another process has published, and then calls done(result<caf::actor>), in the actor
 /// `self`. That may take as long as the system tries to connect, which can be minutes.

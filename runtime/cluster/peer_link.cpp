@@ -8,12 +8,14 @@ namespace weir {
 
 peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config& config, link_setup what,
                                  caf::actor worker)
-    : connection_actor(setup, config), setup_(std::move(what)), worker_(std::move(worker)) {}
+    : connection_actor(setup, config), setup_(std::move(what)), worker_(std::move(worker)),
+      time_between_calls_(config.heartbeat) {}
 
 caf::behavior peer_link_actor::make_behavior() {
   if (setup_.own < setup_.peer.worker)
-    call_peer();
+    find_peer();
   return connection_behavior().or_else(caf::message_handler{
+      [this](call_due) { call_peer(); },
       [this](batch_sent& sent) {
         write_head(item::batch, sent.channel);
         channel_of(sent.channel).codec->write(item_, *sent.records);
@@ -34,14 +36,28 @@ caf::behavior peer_link_actor::make_behavior() {
   });
 }
 
-/// The one with the lower number calls, and the other one answers it.
-void peer_link_actor::call_peer() {
-  find_published(*this, setup_.peer.host, setup_.peer.port, [this](result<caf::actor> door) {
+/// The one with the lower number looks for the other one.
+void peer_link_actor::find_peer() {
+  const worker_address& peer = setup_.peer;
+  if (const status reached = check_reachable(peer.host, peer.port, timeout()); !reached)
+    return lose(reached.failure().message);
+  expect_peer();
+  find_published(*this, peer.host, peer.port, [this](result<caf::actor> door) {
     if (!door)
-      lose(door.failure().message);
-    else
-      tell(*this, *door, encoded_message(peer_hello{setup_.attempt, setup_.own}));
+      return lose(door.failure().message);
+    door_ = std::move(*door);
+    call_peer();
   });
+}
+
+/// Again and again, until the other worker has this deployment, too. Its door says each time that it is there.
+void peer_link_actor::call_peer() {
+  if (is_connected() || is_lost()) {
+    door_ = nullptr;
+    return;
+  }
+  tell(*this, door_, encoded_message(peer_hello{setup_.attempt, setup_.own}));
+  tell_self_later(*this, time_between_calls_, call_due{});
 }
 
 void peer_link_actor::write_head(item what, std::uint32_t channel) {
@@ -78,14 +94,14 @@ void peer_link_actor::receive(std::string_view message) {
 }
 
 void peer_link_actor::handle_loss(const std::string& reason) {
-  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.worker, reason});
+  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason});
 }
 
 void peer_link_actor::on_exit() {
   connection_actor::on_exit();
   setup_.channels.clear();
   emptied_.clear();
-  worker_ = nullptr;
+  worker_ = door_ = nullptr;
 }
 
 } // namespace weir

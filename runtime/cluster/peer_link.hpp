@@ -46,12 +46,15 @@ class peer_link_actor : public connection_actor {
  private:
   enum class item : std::uint8_t { batch, marker, credit };
 
+  void find_peer();
   void call_peer();
   void write_head(item what, std::uint32_t channel);
   const linked_channel& channel_of(std::uint32_t number) const;
 
   link_setup setup_;
   caf::actor worker_;
+  caf::actor door_; // of the other worker
+  duration time_between_calls_;
   std::map<std::uint32_t, std::vector<batch_ptr>> emptied_; // by channel, on the side that sends
   byte_writer item_;
 };

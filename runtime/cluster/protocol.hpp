@@ -32,11 +32,18 @@ struct peer_found {
 /// Send what has been gathered.
 struct flush_frames {};
 
-/// Tell the other end that this one is there, and see whether it is.
+/// Tell the other end that this one is there.
 struct heartbeat_due {};
 
-/// The other end has had enough time to say something.
-struct peer_due {};
+/// See whether something has come from the other end.
+struct look_due {};
+
+// worker_connection -> worker_registry
+
+/// The worker has heard that it is welcome.
+struct worker_confirmed {
+  std::uint32_t number = 0;
+};
 
 // supervisor -> worker_registry
 
@@ -54,6 +61,9 @@ struct joined_worker {
 struct claim_slots {
   std::uint32_t slots = 0;
 };
+
+/// worker_registry -> itself: those who come first have waited long enough for the others.
+struct claim_due {};
 
 /// The job has ended: let the workers go.
 struct release_workers {};
@@ -80,6 +90,11 @@ struct serve_attempt {
   caf::actor coordinator;
 };
 
+// link between workers -> itself
+
+/// Call the other end again, unless it has answered.
+struct call_due {};
+
 // door of a worker -> worker
 
 /// Another worker has called.
@@ -101,7 +116,7 @@ struct leave_cluster {};
 /// The link is of no use any more.
 struct link_lost {
   epoch attempt;
-  std::uint32_t worker = 0;
+  std::string worker; ///< at the other end
   std::string reason;
 };
 
@@ -112,12 +127,15 @@ WEIR_LOCAL_MESSAGE(weir::send_message)
 WEIR_LOCAL_MESSAGE(weir::peer_found)
 WEIR_LOCAL_MESSAGE(weir::flush_frames)
 WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
-WEIR_LOCAL_MESSAGE(weir::peer_due)
+WEIR_LOCAL_MESSAGE(weir::look_due)
+WEIR_LOCAL_MESSAGE(weir::worker_confirmed)
 WEIR_LOCAL_MESSAGE(weir::claim_slots)
+WEIR_LOCAL_MESSAGE(weir::claim_due)
 WEIR_LOCAL_MESSAGE(weir::release_workers)
 WEIR_LOCAL_MESSAGE(weir::slots_claimed)
 WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
+WEIR_LOCAL_MESSAGE(weir::call_due)
 WEIR_LOCAL_MESSAGE(weir::peer_called)
 WEIR_LOCAL_MESSAGE(weir::join_cluster)
 WEIR_LOCAL_MESSAGE(weir::leave_cluster)

@@ -22,6 +22,7 @@ void supervisor_actor::send_tasks(const std::shared_ptr<const checkpoint_content
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   deploy_tasks order;
   order.attempt = attempt_;
+  order.run = run_name();
   order.apart.assign(job_.apart.begin(), job_.apart.end());
   order.first_splits = job_.first_splits;
   std::vector<std::uint32_t> place = place_tasks(job_.plan, slots_.slots); // among those that have joined
@@ -32,7 +33,7 @@ void supervisor_actor::send_tasks(const std::shared_ptr<const checkpoint_content
     const joined_worker& worker = slots_.workers[index];
     if (std::find(place.begin(), place.end(), index) == place.end())
       continue;
-    order.workers.push_back({worker.number, worker.host, worker.port});
+    order.workers.push_back({worker.number, worker.name, worker.host, worker.port});
     tell(*this, worker.connection, serve_attempt{attempt_, self, coordinator_});
     // A worker needs the key groups of the instances that it runs.
     std::map<std::string, std::vector<key_group_range>> ranges; // by uid

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <string_view>
 
 #include <weir/base/hash.hpp>
@@ -58,6 +61,15 @@ std::uint64_t topology_digest(const topology_graph& graph) {
             std::to_string(edge.input) + '\t' + std::to_string(static_cast<int>(edge.how)) + '\t' + edge.key_type + '\t' +
             (edge.codec ? edge.codec->type() : std::string()) + '\n';
   return hash_bytes(text.data(), text.size());
+}
+
+std::uint64_t program_digest() {
+  static const std::uint64_t digest = [] {
+    std::ifstream file("/proc/self/exe", std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(file), {}};
+    return content.empty() ? 0 : hash_bytes(content.data(), content.size());
+  }();
+  return digest;
 }
 
 } // namespace weir

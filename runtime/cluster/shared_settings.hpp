@@ -28,4 +28,8 @@ result<job_config> with_shared_settings(const job_config& own, const option_tabl
 /// types of records and keys.
 std::uint64_t topology_digest(const topology_graph& graph);
 
+/// The same of the running program's file, whose records and states lie in memory as no other's need to. 0: it cannot be
+/// read.
+std::uint64_t program_digest();
+
 } // namespace weir

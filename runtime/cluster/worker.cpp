@@ -28,8 +28,7 @@ std::string own_name() {
 } // namespace
 
 struct worker::running {
-  running(worker_setup what) : setup(std::move(what)), configuration(setup.config.threads), system(configuration) {
-    system.await_actors_before_shutdown(true);
+  running(worker_setup what) : setup(std::move(what)) {
     thread = std::thread([this] { ended.set_value(run()); });
   }
 
@@ -56,7 +55,12 @@ struct worker::running {
     }
   }
 
+  /// In an actor system of its own: to the others it is another process, with connections of its own.
   worker_end run_once() {
+    const cluster_config& cluster = setup.config.cluster;
+    network_configuration configuration(setup.config.threads, cluster.heartbeat, cluster.timeout);
+    caf::actor_system system(configuration);
+    system.await_actors_before_shutdown(true);
     std::promise<worker_end> done;
     worker_setup one = setup;
     one.done = [&](worker_end how) { done.set_value(std::move(how)); };
@@ -68,8 +72,11 @@ struct worker::running {
     }
     tell_anonymously(actor, join_cluster{});
     worker_end last = done.get_future().get();
-    const std::lock_guard lock(mutex);
-    actor = nullptr;
+    {
+      const std::lock_guard lock(mutex);
+      actor = nullptr;
+    }
+    await_network(system);
     return last;
   }
 
@@ -82,8 +89,6 @@ struct worker::running {
   }
 
   worker_setup setup;
-  network_configuration configuration;
-  caf::actor_system system;
   std::mutex mutex;
   std::condition_variable stopping;
   bool is_stopping = false;
@@ -103,10 +108,6 @@ result<std::unique_ptr<worker>> worker::start(const topology& what, const job_co
   setup.coordinator = std::move(*coordinator);
   if (setup.coordinator.host.empty())
     setup.coordinator.host = "127.0.0.1";
-  setup.host = config.cluster.host.empty() ? own_address_towards(setup.coordinator.host) : config.cluster.host;
-  if (setup.host.empty())
-    return error{errc::invalid_setting, "cluster.join: expected the name or address of a machine that can be reached, found " +
-                                            in_quotes(setup.coordinator.host)};
   setup.graph = what.graph();
   setup.options = &what.options();
   setup.config = config;
@@ -119,7 +120,6 @@ result<std::unique_ptr<worker>> worker::start(const topology& what, const job_co
 worker::~worker() {
   stop();
   running_->thread.join();
-  await_network(running_->system);
 }
 
 status worker::wait() {

@@ -54,6 +54,7 @@ caf::behavior worker_door_actor::make_behavior() {
           return;
         }
         call.link = sender_of_message(*this);
+        tell(*this, call.link, bytes{}); // it need not wait in vain, however long the deployment takes here
         tell(*this, worker_, std::move(call));
       },
   };
@@ -76,7 +77,7 @@ caf::behavior worker_actor::make_behavior() {
       [this](leave_cluster) { end(worker_end::cause::left, "it was told to"); },
       [this](const peer_called& call) { call_came(call); },
       [this](const link_lost& fact) {
-        if (fact.attempt == attempt_ && links_.contains(fact.worker))
+        if (fact.attempt == attempt_ && !links_.empty())
           report(peer_lost{fact.attempt, fact.worker, fact.reason});
       },
       [this](const task_opened& fact) { report(fact); },
@@ -105,18 +106,22 @@ void worker_actor::on_exit() {
 }
 
 void worker_actor::join() {
-  const auto port = publish(door_, setup_.host, 0);
-  if (!port) {
-    end(worker_end::cause::refused, port.failure().message);
-    return;
-  }
+  const host_and_port& coordinator = setup_.coordinator;
+  if (const status reached = check_reachable(coordinator.host, coordinator.port, timeout()); !reached)
+    return lose(reached.failure().message);
+  // The address that this process has on the way there is an interface of this machine; what the user says need not be.
+  const std::string own = own_address_towards(coordinator.host);
+  const auto port = publish(door_, setup_.config.cluster.host.empty() ? own : std::string(), 0);
+  if (!port)
+    return lose(port.failure().message);
   port_ = *port;
+  host_ = setup_.config.cluster.host.empty() ? own : setup_.config.cluster.host;
   expect_peer();
-  find_published(*this, setup_.coordinator.host, setup_.coordinator.port, [this](result<caf::actor> registry) {
+  find_published(*this, coordinator.host, coordinator.port, [this](result<caf::actor> registry) {
     if (!registry)
       return lose(registry.failure().message);
-    const worker_hello hello{setup_.graph->name, topology_digest(*setup_.graph), setup_.name,
-                             config_.cluster.slots,  setup_.host,                     port_};
+    const worker_hello hello{setup_.graph->name,    topology_digest(*setup_.graph), program_digest(), setup_.name,
+                             config_.cluster.slots, host_,                          port_};
     tell(*this, *registry, encoded_message(to_coordinator{hello}));
   });
 }
@@ -140,6 +145,7 @@ void worker_actor::handle(const worker_welcome& message) {
   config_.checkpoint.directory = message.is_stored ? working : std::filesystem::path();
   number_ = message.worker;
   has_joined_ = true;
+  report(worker_joined{});
   log_info("joined the coordinator", {{"job", setup_.graph->name}, {"worker", setup_.name}, {"slots", config_.cluster.slots}});
 }
 
@@ -184,7 +190,7 @@ void worker_actor::make_tasks(deploy_tasks& order) {
   std::shared_ptr<const checkpoint_contents> contents;
   if (order.is_restored != 0)
     contents = std::make_shared<const checkpoint_contents>(std::move(order.contents));
-  deployment made = make_deployment(*setup_.graph, *plan, config_,
+  deployment made = make_deployment(*setup_.graph, *plan, config_, order.run,
                                     deal_out_states(*setup_.graph, *plan, contents, order.first_splits), contents);
   for (std::uint32_t i = 0; i < made.tasks.size(); ++i)
     if (order.placement[i] == number_)
@@ -242,7 +248,7 @@ void worker_actor::call_came(const peer_called& call) {
     return;
   if (const auto link = links_.find(call.what.worker); call.what.attempt == attempt_ && link != links_.end())
     tell(*this, link->second, peer_found{call.link});
-  else
+  else if (std::none_of(calls_.begin(), calls_.end(), [&](const peer_called& known) { return known.link == call.link; }))
     calls_.push_back(call);
 }
 

@@ -38,7 +38,6 @@ struct worker_setup {
   job_config config;
   host_and_port coordinator;
   std::string name; ///< for messages
-  std::string host; ///< where other workers reach it
   std::function<void(worker_end)> done;
 };
 
@@ -113,7 +112,8 @@ class worker_actor : public connection_actor {
   std::uint32_t number_ = 0;
   bool has_joined_ = false;
   caf::actor door_;
-  std::uint16_t port_ = 0; // of the door
+  std::string host_; // where other workers reach the door
+  std::uint16_t port_ = 0;
   caf::actor snapshots_;
 
   epoch attempt_{};

@@ -1,5 +1,6 @@
 #include <weir/runtime/cluster/worker_registry.hpp>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -10,9 +11,17 @@
 
 namespace weir {
 
+namespace {
+
+// Workers that are started together join together, and the first one is not to get everything.
+constexpr std::chrono::milliseconds time_to_join{100};
+
+} // namespace
+
 worker_connection::worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker,
-                                     worker_welcome welcome, const caf::actor& peer)
-    : connection_actor(setup, config), worker_(std::move(worker)), welcome_(std::move(welcome)), first_peer_(peer) {}
+                                     worker_welcome welcome, const caf::actor& peer, caf::actor registry)
+    : connection_actor(setup, config), worker_(std::move(worker)), welcome_(std::move(welcome)), first_peer_(peer),
+      registry_(std::move(registry)) {}
 
 caf::behavior worker_connection::make_behavior() {
   connect(std::exchange(first_peer_, nullptr));
@@ -31,7 +40,7 @@ caf::behavior worker_connection::make_behavior() {
 
 void worker_connection::on_exit() {
   connection_actor::on_exit();
-  supervisor_ = coordinator_ = nullptr;
+  supervisor_ = coordinator_ = registry_ = nullptr;
 }
 
 void worker_connection::receive(std::string_view message) {
@@ -40,9 +49,14 @@ void worker_connection::receive(std::string_view message) {
   std::visit([this](auto& one) { handle(one); }, what);
 }
 
+void worker_connection::handle(const worker_joined&) {
+  tell(*this, registry_, worker_confirmed{worker_.number});
+}
+
 void worker_connection::handle(const peer_lost& fact) {
   tell(*this, supervisor_,
-       task_failed{fact.attempt, task_id{0}, "worker " + worker_.name + " has lost another worker: " + fact.reason, true});
+       task_failed{fact.attempt, task_id{0},
+                   "worker " + worker_.name + " has lost worker " + fact.name + ": " + fact.reason, true});
 }
 
 void worker_connection::handle(snapshot_sent& fact) {
@@ -62,15 +76,21 @@ worker_registry_actor::worker_registry_actor(caf::actor_config& setup, registry_
     : actor_base(setup), setup_(std::move(what)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string&) {
-    std::erase_if(workers_, [&](const auto& one) { return one.second.connection.address() == who; });
-    if (is_released_ && workers_.empty())
-      quit();
+    const auto has_ended = [&](const auto& one) { return one.second.connection.address() == who; };
+    std::erase_if(admitted_, has_ended);
+    std::erase_if(workers_, has_ended);
+    quit_if_done();
   });
 }
 
 caf::behavior worker_registry_actor::make_behavior() {
   return {
       [this](const bytes& greeting) { admit(greeting, sender_of_message(*this)); },
+      [this](const worker_confirmed& fact) { confirm(fact.number); },
+      [this](claim_due) {
+        has_waited_ = true;
+        answer_claim();
+      },
       [this](const claim_slots& order) {
         claim_ = claim{sender_of_message(*this), order.slots};
         if (free_slots() < order.slots)
@@ -80,27 +100,39 @@ caf::behavior worker_registry_actor::make_behavior() {
       [this](const release_workers& order) {
         is_released_ = true;
         claim_.reset();
-        for (const auto& [number, worker] : workers_)
-          tell(*this, worker.connection, order);
-        if (workers_.empty())
-          quit();
+        for (const auto* const all : {&admitted_, &workers_})
+          for (const auto& [number, worker] : *all)
+            tell(*this, worker.connection, order);
+        quit_if_done();
       },
   };
 }
 
 void worker_registry_actor::on_exit() {
   claim_.reset();
-  for (const auto& [number, worker] : workers_)
-    kill_actor(worker.connection);
-  workers_.clear();
+  for (auto* const all : {&admitted_, &workers_}) {
+    for (const auto& [number, worker] : *all)
+      kill_actor(worker.connection);
+    all->clear();
+  }
+}
+
+void worker_registry_actor::quit_if_done() {
+  if (is_released_ && admitted_.empty() && workers_.empty())
+    quit();
+}
+
+/// Tells a process that has no connection here.
+void worker_registry_actor::answer(const caf::actor& who, const to_worker& message) {
+  frame_writer frames;
+  frames.add(encoded_message(message), [&](bytes full) { tell(*this, who, std::move(full)); });
+  if (!frames.is_empty())
+    tell(*this, who, frames.take());
 }
 
 void worker_registry_actor::refuse(const caf::actor& who, const std::string& reason) {
   log_warning("a worker was refused", {{"job", setup_.job}, {"reason", reason}});
-  frame_writer frames;
-  frames.add(encoded_message(to_worker{worker_refused{reason}}), [&](bytes full) { tell(*this, who, std::move(full)); });
-  if (!frames.is_empty())
-    tell(*this, who, frames.take());
+  answer(who, worker_refused{reason});
 }
 
 void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from) {
@@ -112,20 +144,35 @@ void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from)
     return;
   }
   auto* const hello = std::get_if<worker_hello>(&what);
-  if (!hello || !from || is_released_)
+  if (!hello || !from)
     return;
+  if (is_released_)
+    return answer(from, worker_released{});
   if (hello->job != setup_.job)
     return refuse(from, "expected a worker of the job " + in_quotes(setup_.job) + ", found one of " + in_quotes(hello->job) +
                             ": give it this coordinator's program");
   if (hello->digest != setup_.digest)
     return refuse(from, "worker " + hello->name + " was built from another topology of the job " + in_quotes(setup_.job) +
                             ": start the same program as coordinator and workers");
+  if (hello->program != setup_.program)
+    return refuse(from, "worker " + hello->name + " runs another build of the job " + in_quotes(setup_.job) +
+                            ": start the same program file as coordinator and workers");
   joined_worker worker{++last_, hello->name, hello->host, hello->port, hello->slots, {}};
   worker.connection = spawn_detached<worker_connection>(
-      system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored}, from);
+      system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored}, from,
+      caf::actor_cast<caf::actor>(this));
   watch(*this, worker.connection);
+  admitted_.emplace(worker.number, std::move(worker));
+}
+
+/// It has heard that it is welcome, so there is a way in both directions.
+void worker_registry_actor::confirm(std::uint32_t number) {
+  auto found = admitted_.extract(number);
+  if (found.empty())
+    return;
+  const joined_worker& worker = found.mapped();
   log_info("worker joined", {{"job", setup_.job}, {"worker", worker.name}, {"slots", worker.slots}});
-  workers_.emplace(worker.number, std::move(worker));
+  workers_.insert(std::move(found));
   answer_claim();
 }
 
@@ -139,6 +186,12 @@ std::uint32_t worker_registry_actor::free_slots() const {
 void worker_registry_actor::answer_claim() {
   if (!claim_ || free_slots() < claim_->slots)
     return;
+  const bool all_are_here = setup_.config.workers != 0 && workers_.size() >= setup_.config.workers;
+  if (!has_waited_ && !all_are_here) {
+    tell_self_later(*this, setup_.config.workers != 0 ? setup_.config.timeout : time_to_join, claim_due{});
+    return;
+  }
+  has_waited_ = true;
   slots_claimed answer;
   std::vector<std::uint32_t> free;
   for (const auto& [number, worker] : workers_) {

@@ -15,7 +15,8 @@ namespace weir {
 /// What a coordinator knows of its job before any worker comes.
 struct registry_setup {
   std::string job;
-  std::uint64_t digest = 0;
+  std::uint64_t digest = 0;  ///< see topology_digest
+  std::uint64_t program = 0; ///< see program_digest
   setting_texts settings;
   bool is_stored = false;
   cluster_config config;
@@ -26,7 +27,7 @@ struct registry_setup {
 class worker_connection : public connection_actor {
  public:
   worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker, worker_welcome welcome,
-                    const caf::actor& peer);
+                    const caf::actor& peer, caf::actor registry);
 
  protected:
   caf::behavior make_behavior() override;
@@ -36,6 +37,7 @@ class worker_connection : public connection_actor {
 
  private:
   void handle(const worker_hello&) {}
+  void handle(const worker_joined&);
   void handle(const peer_lost& fact);
   void handle(snapshot_sent& fact);
   void handle(const snapshot_failed& fact) { tell(*this, coordinator_, fact); }
@@ -48,6 +50,7 @@ class worker_connection : public connection_actor {
   joined_worker worker_;
   worker_welcome welcome_;
   caf::actor first_peer_;
+  caf::actor registry_;
   caf::actor supervisor_;
   caf::actor coordinator_;
   bool is_released_ = false;
@@ -69,14 +72,19 @@ class worker_registry_actor : public actor_base {
   };
 
   void admit(const bytes& greeting, const caf::actor& from);
+  void confirm(std::uint32_t number);
+  void answer(const caf::actor& who, const to_worker& message);
   void refuse(const caf::actor& who, const std::string& reason);
   void answer_claim();
+  void quit_if_done();
   std::uint32_t free_slots() const;
 
   registry_setup setup_;
-  std::map<std::uint32_t, joined_worker> workers_; // by number
+  std::map<std::uint32_t, joined_worker> admitted_; // by number, until they have heard of it
+  std::map<std::uint32_t, joined_worker> workers_;  // by number
   std::uint32_t last_ = 0;
   std::optional<claim> claim_;
+  bool has_waited_ = false; // for those who come a little later than the first
   bool is_released_ = false;
 };
 

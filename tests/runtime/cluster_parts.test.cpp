@@ -38,7 +38,7 @@ deploy_tasks some_deployment() {
   deploy_tasks order;
   order.attempt = epoch{7};
   order.placement = {1, 2, 1};
-  order.workers = {{1, "alpha", 4000}, {2, "beta", 4001}};
+  order.workers = {{1, "a", "alpha", 4000}, {2, "b", "beta", 4001}};
   order.apart = {3};
   order.is_restored = 1;
   order.contents.checkpoint.id = checkpoint_id{12};
