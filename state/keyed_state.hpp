@@ -111,10 +111,6 @@ class keyed_state {
   /// Cost: the slot of a record is found, and on its way into the cache, some records before it is used.
   template <class KeyAt, class Use>
   void for_each_update(const std::uint64_t* hashes, std::uint32_t size, KeyAt&& key_at, Use&& use) {
-    if (slices_.is_active()) [[unlikely]] {
-      update_each(hashes, size, key_at, use);
-      return;
-    }
     const typename table_type::expectations slot_of(table_);
     std::array<std::byte*, records_ahead> slots; // of the next records, round and round
     for (std::uint32_t i = 0; i < std::min(size, records_ahead); ++i)
@@ -127,7 +123,7 @@ class keyed_state {
       decltype(auto) key = key_at(i);
       std::byte* row = nullptr;
       if (slot) [[likely]]
-        row = table_.change_expected(slot, hashes[i], [&key](const Key& found) { return found == key; });
+        row = update_expected(slot, hashes[i], [&key](const Key& found) { return found == key; });
       bool created = false;
       if (!row) [[unlikely]] {
         std::tie(row, created) = update_elsewhere(hashes[i], key);
@@ -138,13 +134,13 @@ class keyed_state {
     }
   }
 
-  /// The row of a key, to be changed, if it is near the slot where table() expects it, and no snapshot is being
-  /// written; otherwise nullptr.
+  /// The row of a key, to be changed, if it is near the slot where table() expects it, and no snapshot that is being
+  /// written may need it as it was before; otherwise nullptr.
   template <class IsKey>
-  std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
-    if (slices_.is_active()) [[unlikely]]
-      return nullptr;
-    return table_.change_expected(slot, hash, is_key);
+  [[gnu::always_inline]] std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    if (std::byte* const row = table_.changed_expected(slot, hash, is_key)) [[likely]]
+      return row;
+    return slices_.is_active() ? nullptr : table_.change_near(slot, hash, is_key);
   }
 
   void set_changed(std::uint64_t hash, std::byte* row) { table_.set_changed(hash, row); }
@@ -409,7 +405,7 @@ class keyed_state {
         begin_whole(group, entries);
         return;
       }
-      slices_.add(group, entries, base->version);
+      slices_.add(table_, group, entries, base->version);
       state.is_in_view = is_logged(group, *base);
       state.view_begin = base->log_position;
       state.chain.delta_bytes += state.logged_bytes;
@@ -418,7 +414,7 @@ class keyed_state {
 
   void begin_whole(key_group group, std::uint64_t entries) {
     group_progress& state = state_of(group);
-    slices_.add(group, entries, std::nullopt);
+    slices_.add(table_, group, entries, std::nullopt);
     state.chain = {};
     if (!disk_)
       return;
@@ -456,17 +452,6 @@ class keyed_state {
 
   bool is_logged(key_group group, const change_barrier& since) {
     return disk_ && state_of(group).last_logged >= since.log_position;
-  }
-
-  template <class KeyAt, class Use>
-  [[gnu::noinline]] void update_each(const std::uint64_t* hashes, std::uint32_t size, KeyAt& key_at, Use& use) {
-    for (std::uint32_t i = 0; i < size; ++i) {
-      if (i + prefetch_distance < size)
-        table_.prefetch(hashes[i + prefetch_distance]);
-      decltype(auto) key = key_at(i);
-      const located found = update(hashes[i], key);
-      use(i, std::as_const(key), found.row, found.created);
-    }
   }
 
   /// What the next snapshot has to know of rows that are about to be written to disk; empty where it need not.
