@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <weir/base/hash.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/disk_state.hpp>
 #include <weir/state/group_progress.hpp>
 #include <weir/state/keyed_snapshot.hpp>
@@ -44,6 +45,7 @@ struct keyed_state_setup {
   state_config config;      ///< `cache_size` is this instance's own
   bool may_drop = false;    ///< whether stored state that is not declared is passed over on restore
   bool tracks_changes = true; ///< whether a snapshot may be asked to add to an older one
+  std::shared_ptr<blob_buffers> buffers = std::make_shared<blob_buffers>(); ///< what snapshots are written into
 };
 
 /// The keyed state of one operator instance: the rows of the key groups it owns, and their way into
@@ -282,7 +284,7 @@ class keyed_state {
     made.keyed_states = declared_states();
     const change_barrier* const base = forget_before(order.base);
     made.base = base ? order.base : checkpoint_id{};
-    slices_.begin(table_, disk_ != nullptr, now);
+    slices_.begin(table_, disk_ != nullptr, setup_.buffers, now);
     const key_group_range range = table_.range();
     for (std::uint32_t n = range.first; n < range.last; ++n)
       begin_write(key_group{n}, base);

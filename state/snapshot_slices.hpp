@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <weir/base/bytes.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/keyed_snapshot.hpp>
 #include <weir/state/keyed_table.hpp>
 #include <weir/state/operator_snapshot.hpp>
@@ -36,11 +38,13 @@ class snapshot_slices {
   using table_type = keyed_table<Key, Rows>;
 
   /// Begins with the table's present version. Afterwards, before anything changes, add all groups in their order and
-  /// begin the next version. `is_cache`: what is not there, or has no version, is on disk.
-  void begin(const table_type& table, bool is_cache, std::int64_t now) {
+  /// begin the next version. `is_cache`: what is not there, or has no version, is on disk. The data of groups comes out
+  /// in memory from `buffers`.
+  void begin(const table_type& table, bool is_cache, std::shared_ptr<blob_buffers> buffers, std::int64_t now) {
     groups_.clear();
     groups_.reserve(table.range().size());
     is_cache_ = is_cache;
+    buffers_ = std::move(buffers);
     until_ = table.version();
     now_ = now;
     next_ = 0;
@@ -219,7 +223,7 @@ class snapshot_slices {
     // More for the heads of sections: growing would copy everything.
     const std::size_t size = to.expected_rows * (sizeof(Key) + table.rows().size());
     if (to.out.size() == 0)
-      to.out.reserve(size + size / 32 + 256);
+      to.out = byte_writer(buffers_->take(size + size / 32 + 256));
   }
 
   cell_extent extent_of(const part& of) const {
@@ -232,6 +236,7 @@ class snapshot_slices {
   std::uint32_t next_ = 0;  // group, counted from the first of the table
   std::uint32_t until_ = 0; // the last version that the snapshot has seen
   bool is_cache_ = false;
+  std::shared_ptr<blob_buffers> buffers_;
   std::int64_t now_ = 0;
 };
 
