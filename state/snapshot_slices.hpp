@@ -138,7 +138,7 @@ class snapshot_slices {
 
  private:
   static constexpr std::size_t slots_per_slice = 4096;
-  static constexpr std::size_t slots_per_kept_row = 16;
+  static constexpr std::size_t slots_per_kept_row = 64;
 
   /// How many bytes of rows that were kept make a section. They are copied at once, while they are in a cache.
   static constexpr std::size_t most_kept_bytes = 4096;
