@@ -17,8 +17,8 @@ namespace weir {
 /// them, and it goes back to the system with every snapshot that has been stored.
 ///
 /// Thread safety: any thread.
-/// Cost:          holds at most 32 MiB, and nothing that two snapshots in a row had no use for. Small buffers are left to
-///                the allocator.
+/// Cost:          holds at most 32 MiB, and nothing that two snapshots in a row had no use for. Small buffers are left
+///                to the allocator.
 class blob_buffers {
  public:
   /// Buffers with less room are not kept.

@@ -478,9 +478,10 @@ class keyed_table {
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
 
-  /// How many rows are found before they are used: no more than the first-level cache holds. And how far ahead slots
-  /// are prefetched, where they are visited in their order.
+  /// How many rows are found before they are used: no more than the first-level cache holds.
   static constexpr std::size_t rows_at_once = 256;
+
+  /// How far ahead slots are prefetched, where they are visited in their order.
   static constexpr std::size_t bytes_ahead = 1536;
 
   /// How many homes before its own a slot is prefetched, where they are visited out of their order.

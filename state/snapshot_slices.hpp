@@ -185,7 +185,8 @@ class snapshot_slices {
     const std::size_t end = table.for_each_until(
         group, of.since, until_, of.next, most * of.larger, [&](std::span<row_at<Key>> rows) {
           const auto unneeded = [&](const row_at<Key>& one) { return is_unknown(table, of, one.row); };
-          append(of, table, {rows.begin(), is_cache_ ? std::remove_if(rows.begin(), rows.end(), unneeded) : rows.end()});
+          const auto end_of_rows = is_cache_ ? std::remove_if(rows.begin(), rows.end(), unneeded) : rows.end();
+          append(of, table, {rows.begin(), end_of_rows});
         });
     if (end >= table.slots(group)) {
       append_kept(of, table);
@@ -200,7 +201,8 @@ class snapshot_slices {
     if (!to.made.is_delta || std::exchange(to.has_removals, true))
       return;
     std::vector<row_at<Key>> removed;
-    table.for_each_removed(to.made.group, *to.since, until_, [&](const Key& key) { removed.push_back({&key, nullptr}); });
+    table.for_each_removed(to.made.group, *to.since, until_,
+                           [&](const Key& key) { removed.push_back({&key, nullptr}); });
     append(to, table, removed);
   }
 
