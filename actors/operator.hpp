@@ -14,6 +14,7 @@
 #include <weir/actors/progress.hpp>
 #include <weir/base/clock.hpp>
 #include <weir/base/hash.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/operator_snapshot.hpp>
 #include <weir/state/operator_state.hpp>
 #include <weir/state/record_counts.hpp>
@@ -38,6 +39,7 @@ struct operator_context {
   bool incremental = true; ///< whether snapshots may add to older ones
   bool skips_early_panes = false; ///< of windows that come out with everything again
   bool allow_dropped_state = false; ///< stored state that is not declared is passed over
+  std::shared_ptr<blob_buffers> buffers = std::make_shared<blob_buffers>(); ///< of the task, for snapshots
   std::shared_ptr<const processing_clock> clock = std::make_shared<system_clock>();
 
   /// Processing time, as state counts it: milliseconds since the Unix epoch.

@@ -38,7 +38,8 @@ task::task(task_blueprint blueprint, const task_config& config, checkpoint_mode 
     : blueprint_(std::move(blueprint)), config_(config), environment_(environment),
       gate_(gate_channels(blueprint_.inputs), mode, blueprint_.loop, config.credits) {
   std::vector<std::vector<output_port*>> outputs;
-  for (const chained_operator& one : blueprint_.operators) {
+  for (chained_operator& one : blueprint_.operators) {
+    one.context.buffers = buffers_;
     operators_.push_back(one.make());
     outputs.push_back(operators_.back()->outputs());
     for (output_port* port : outputs.back()) {
@@ -445,8 +446,9 @@ void task::snapshot_and_forward(const snapshot_order& order) {
 
 void task::begin_snapshot(const snapshot_order& order) {
   begun_snapshot& begun = snapshots_[order.checkpoint];
+  buffers_->next_snapshot();
   for (const auto& one : operators_)
-    begun.made.push_back(std::make_shared<operator_snapshot>(one->begin_snapshot(order)));
+    begun.made.push_back(shared_snapshot(one->begin_snapshot(order), buffers_));
 }
 
 /// A slice of the snapshots that have been begun. Complete ones are reported.

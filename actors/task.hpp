@@ -18,6 +18,7 @@
 #include <weir/actors/output_channel.hpp>
 #include <weir/actors/task_config.hpp>
 #include <weir/snapshot/checkpoint_config.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/restored_state.hpp>
 
 namespace weir {
@@ -214,6 +215,7 @@ class task {
   task_config config_;
   task_environment& environment_;
 
+  std::shared_ptr<blob_buffers> buffers_ = std::make_shared<blob_buffers>();
   std::vector<std::unique_ptr<operator_base>> operators_;
   std::vector<output_port*> ports_; // of all operators, in the order of the chain
   std::vector<collector_base*> inputs_;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir {
@@ -21,6 +22,10 @@ using bytes = std::string;
 /// Thread safety: one thread.
 class byte_writer {
  public:
+  byte_writer() = default;
+  /// Writes into the memory of `buffer`, which is empty.
+  explicit byte_writer(bytes buffer) : buffer_(std::move(buffer)) {}
+
   void write(const void* data, std::size_t size) {
     buffer_.append(static_cast<const char*>(data), size);
   }

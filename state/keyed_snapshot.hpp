@@ -1,11 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weir/base/codec.hpp>
@@ -66,29 +69,57 @@ void write_cell(const static_rows<Row>&, const row_column&, byte_writer& out, co
   write_row(out, *std::launder(reinterpret_cast<const Row*>(row)));
 }
 
-} // namespace detail
+/// Whether cells of these rows are as many bytes each, and as they lie in memory.
+template <class Rows>
+inline constexpr bool has_flat_rows = false;
+template <class Row>
+inline constexpr bool has_flat_rows<static_rows<Row>> = flat<Row> && !removable_row<Row>;
 
-/// A row that is written, by its address in a table.
+/// Writes `count` values as they lie in memory, one after the other. Some of them are gathered first: a call for each
+/// costs more than copying it twice.
+template <class T, class ValueAt>
+void write_flat(byte_writer& out, std::size_t count, ValueAt&& value_at) {
+  constexpr std::size_t most = std::max<std::size_t>(1024 / sizeof(T), 1);
+  std::array<std::byte, most * sizeof(T)> gathered;
+  for (std::size_t begin = 0; begin < count; begin += most) {
+    const std::size_t size = std::min(most, count - begin);
+    for (std::size_t i = 0; i < size; ++i)
+      std::memcpy(gathered.data() + i * sizeof(T), value_at(begin + i), sizeof(T));
+    out.write(gathered.data(), size * sizeof(T));
+  }
+}
+
 template <class Key>
-struct row_at {
-  const Key* key;
-  const std::byte* row; ///< null: it has been removed
-};
+void write_keys(byte_writer& out, std::span<const row_at<Key>> which) {
+  if constexpr (flat<Key>)
+    write_flat<Key>(out, which.size(), [&](std::size_t i) { return which[i].key; });
+  else
+    for (const row_at<Key>& one : which)
+      encode(out, *one.key);
+}
+
+template <class Key, class Rows>
+void write_cells(byte_writer& out, const Rows& rows, const row_column& column, std::span<const row_at<Key>> which,
+                 const cell_extent& extent) {
+  if constexpr (has_flat_rows<Rows>)
+    write_flat<std::array<std::byte, Rows::size()>>(out, which.size(), [&](std::size_t i) { return which[i].row; });
+  else
+    for (const row_at<Key>& one : which)
+      if (one.row)
+        write_cell(rows, column, out, one.row, extent);
+      else
+        column.write_empty(out);
+}
+
+} // namespace detail
 
 /// Some rows as one section.
 template <storable Key, class Rows>
 void write_rows(byte_writer& out, const Rows& rows, std::span<const row_at<Key>> which, const cell_extent& extent) {
   out.write_raw(std::uint64_t{which.size()});
-  for (const row_at<Key>& one : which)
-    encode(out, *one.key);
+  detail::write_keys(out, which);
   for (const row_column& column : rows.columns())
-    detail::write_block(out, [&] {
-      for (const row_at<Key>& one : which)
-        if (one.row)
-          detail::write_cell(rows, column, out, one.row, extent);
-        else
-          column.write_empty(out);
-    });
+    detail::write_block(out, [&] { detail::write_cells(out, rows, column, which, extent); });
 }
 
 template <storable Key, class Rows>
@@ -97,6 +128,47 @@ bytes write_rows(const Rows& rows, std::span<const row_at<Key>> which, const cel
   write_rows(out, rows, which, extent);
   return std::move(out).take();
 }
+
+/// A section of rows that are added one by one, each as it is then.
+///
+/// Thread safety: one thread.
+template <storable Key, class Rows>
+class section_writer {
+ public:
+  void add(const Rows& rows, const Key& key, const std::byte* row, const cell_extent& extent) {
+    const std::vector<row_column>& columns = rows.columns();
+    cells_.resize(columns.size());
+    ++rows_;
+    encode(keys_, key);
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      detail::write_cell(rows, columns[i], cells_[i], row, extent);
+  }
+
+  bool is_empty() const noexcept { return rows_ == 0; }
+  /// Of what was added, in bytes.
+  std::size_t size() const noexcept {
+    std::size_t size = keys_.size();
+    for (const byte_writer& cells : cells_)
+      size += cells.size();
+    return size;
+  }
+
+  /// Appends the section to `out`, and begins another.
+  void take(byte_writer& out) {
+    out.write_raw(std::exchange(rows_, 0));
+    out.write(keys_.view().data(), keys_.size());
+    keys_.clear();
+    for (byte_writer& cells : cells_) {
+      out.write_text(cells.view());
+      cells.clear();
+    }
+  }
+
+ private:
+  std::uint64_t rows_ = 0;
+  byte_writer keys_;
+  std::vector<byte_writer> cells_; // by column
+};
 
 /// Applies the sections of a stored key group. The schema has been checked.
 template <storable Key, class Rows>

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <weir/base/hash.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/disk_state.hpp>
 #include <weir/state/group_progress.hpp>
 #include <weir/state/keyed_snapshot.hpp>
@@ -44,6 +45,7 @@ struct keyed_state_setup {
   state_config config;      ///< `cache_size` is this instance's own
   bool may_drop = false;    ///< whether stored state that is not declared is passed over on restore
   bool tracks_changes = true; ///< whether a snapshot may be asked to add to an older one
+  std::shared_ptr<blob_buffers> buffers = std::make_shared<blob_buffers>(); ///< what snapshots are written into
 };
 
 /// The keyed state of one operator instance: the rows of the key groups it owns, and their way into
@@ -111,10 +113,6 @@ class keyed_state {
   /// Cost: the slot of a record is found, and on its way into the cache, some records before it is used.
   template <class KeyAt, class Use>
   void for_each_update(const std::uint64_t* hashes, std::uint32_t size, KeyAt&& key_at, Use&& use) {
-    if (slices_.is_active()) [[unlikely]] {
-      update_each(hashes, size, key_at, use);
-      return;
-    }
     const typename table_type::expectations slot_of(table_);
     std::array<std::byte*, records_ahead> slots; // of the next records, round and round
     for (std::uint32_t i = 0; i < std::min(size, records_ahead); ++i)
@@ -127,7 +125,7 @@ class keyed_state {
       decltype(auto) key = key_at(i);
       std::byte* row = nullptr;
       if (slot) [[likely]]
-        row = table_.change_expected(slot, hashes[i], [&key](const Key& found) { return found == key; });
+        row = update_expected(slot, hashes[i], [&key](const Key& found) { return found == key; });
       bool created = false;
       if (!row) [[unlikely]] {
         std::tie(row, created) = update_elsewhere(hashes[i], key);
@@ -138,13 +136,13 @@ class keyed_state {
     }
   }
 
-  /// The row of a key, to be changed, if it is near the slot where table() expects it, and no snapshot is being
-  /// written; otherwise nullptr.
+  /// The row of a key, to be changed, if it is near the slot where table() expects it, and no snapshot that is being
+  /// written may need it as it was before; otherwise nullptr.
   template <class IsKey>
-  std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
-    if (slices_.is_active()) [[unlikely]]
-      return nullptr;
-    return table_.change_expected(slot, hash, is_key);
+  [[gnu::always_inline]] std::byte* update_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    if (std::byte* const row = table_.changed_expected(slot, hash, is_key)) [[likely]]
+      return row;
+    return slices_.is_active() ? nullptr : table_.change_near(slot, hash, is_key);
   }
 
   void set_changed(std::uint64_t hash, std::byte* row) { table_.set_changed(hash, row); }
@@ -286,7 +284,7 @@ class keyed_state {
     made.keyed_states = declared_states();
     const change_barrier* const base = forget_before(order.base);
     made.base = base ? order.base : checkpoint_id{};
-    slices_.begin(table_, disk_ != nullptr, now);
+    slices_.begin(table_, disk_ != nullptr, setup_.buffers, now);
     const key_group_range range = table_.range();
     for (std::uint32_t n = range.first; n < range.last; ++n)
       begin_write(key_group{n}, base);
@@ -409,7 +407,7 @@ class keyed_state {
         begin_whole(group, entries);
         return;
       }
-      slices_.add(group, entries, base->version);
+      slices_.add(table_, group, entries, base->version);
       state.is_in_view = is_logged(group, *base);
       state.view_begin = base->log_position;
       state.chain.delta_bytes += state.logged_bytes;
@@ -418,7 +416,7 @@ class keyed_state {
 
   void begin_whole(key_group group, std::uint64_t entries) {
     group_progress& state = state_of(group);
-    slices_.add(group, entries, std::nullopt);
+    slices_.add(table_, group, entries, std::nullopt);
     state.chain = {};
     if (!disk_)
       return;
@@ -456,17 +454,6 @@ class keyed_state {
 
   bool is_logged(key_group group, const change_barrier& since) {
     return disk_ && state_of(group).last_logged >= since.log_position;
-  }
-
-  template <class KeyAt, class Use>
-  [[gnu::noinline]] void update_each(const std::uint64_t* hashes, std::uint32_t size, KeyAt& key_at, Use& use) {
-    for (std::uint32_t i = 0; i < size; ++i) {
-      if (i + prefetch_distance < size)
-        table_.prefetch(hashes[i + prefetch_distance]);
-      decltype(auto) key = key_at(i);
-      const located found = update(hashes[i], key);
-      use(i, std::as_const(key), found.row, found.created);
-    }
   }
 
   /// What the next snapshot has to know of rows that are about to be written to disk; empty where it need not.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -19,6 +21,13 @@
 #include <weir/state/table_memory.hpp>
 
 namespace weir {
+
+/// A row of a table, by its address.
+template <class Key>
+struct row_at {
+  const Key* key;
+  const std::byte* row; ///< null: it has been removed
+};
 
 /// The hash table behind keyed state in memory: one row per key, one segment per key group.
 ///
@@ -125,14 +134,27 @@ class keyed_table {
   /// The same for the rows of one group; but a row that is removed may have another in its slot.
   std::uint64_t layout(key_group group) const { return changes_of(group).layout; }
 
-  /// The row of a key with this hash that is_key() is true of, to be changed, if it is in the slot where it was
-  /// expected, or in one of a few behind it; otherwise nullptr.
+  /// The row of a key with this hash that is_key() is true of, if it is in the slot where it was expected, as it most
+  /// often is, and has changed in this version already; otherwise nullptr.
   template <class IsKey>
-  [[gnu::always_inline]] std::byte* change_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
-    // Most often it is the row, and has changed in this version.
-    if (head_in(slot).is_like({tag_of(hash), version_}) && is_key(std::as_const(key_in(slot)))) [[likely]]
-      return row_in(slot);
-    return change_near(slot, hash, is_key);
+  [[gnu::always_inline]] std::byte* changed_expected(std::byte* slot, std::uint64_t hash, IsKey&& is_key) const {
+    const bool is_it = head_in(slot).is_like({tag_of(hash), version_}) && is_key(std::as_const(key_in(slot)));
+    return is_it ? row_in(slot) : nullptr;
+  }
+
+  /// The same row, to be changed, if it is in that slot or in one of a few behind it; otherwise nullptr.
+  template <class IsKey>
+  [[gnu::always_inline]] std::byte* change_near(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
+    constexpr int most_probes = 16;
+    const segment& part = segment_of(hash);
+    const std::uint32_t tag = tag_of(hash);
+    for (int probe = 0; probe != most_probes && tag_in(slot) != 0; ++probe, slot = slot_behind(slot, part))
+      if (tag_in(slot) == tag && is_key(std::as_const(key_in(slot)))) {
+        std::byte* const row = row_in(slot);
+        set_changed(hash, row);
+        return row;
+      }
+    return nullptr;
   }
 
   /// The row of `key`, or nullptr.
@@ -252,23 +274,33 @@ class keyed_table {
         visit(one.key);
   }
 
-  /// Calls visit(key, row) for the rows of a group that have not changed after version `until`: for all of them, or
-  /// for those that have after version `since`. Looks at about `most` slots from slot `begin` on, and returns where
-  /// to go on: at slots(group) it has seen all. As long as layout(group) is the same, what has been seen may come
-  /// again, but what has not comes, whatever is added and removed meanwhile.
-  template <class Visit>
+  /// Calls use(rows) with some at a time, a std::span<row_at<Key>>, of the rows of a group that have not changed after
+  /// version `until`: of all of them, or of those that have after version `since`. Looks at about `most` slots from slot
+  /// `begin` on, and returns where to go on: at slots(group) it has seen all. As long as layout(group) is the same, what
+  /// has been seen may come again, but what has not comes, whatever is added and removed meanwhile.
+  template <class Use>
   std::size_t for_each_until(key_group group, std::optional<std::uint32_t> since, std::uint32_t until,
-                             std::size_t begin, std::size_t most, Visit&& visit) const {
+                             std::size_t begin, std::size_t most, Use&& use) const {
     const segment& part = segments_[group.value - range_.first];
     const std::size_t end = slots(group);
+    const std::int64_t after = since ? std::int64_t{*since} : -1;
+    std::array<row_at<Key>, rows_at_once> found;
+    std::size_t count = 0;
     std::size_t i = begin;
     // Stops at a free slot: what is behind it has its home there, and so is never moved before it.
     for (; i < end && (i - begin < most || tag_in(slot_at(part, i)) != 0); ++i) {
       std::byte* const slot = slot_at(part, i);
-      const std::uint32_t version = head_in(slot).version();
-      if (tag_in(slot) != 0 && version <= until && (!since || version > *since))
-        visit(std::as_const(key_in(slot)), row_in(slot));
+      const std::int64_t version = head_in(slot).version();
+      __builtin_prefetch(slot + bytes_ahead); // use() makes the processor forget that it goes straight on
+      // Whether a slot is free, and its row wanted, no branch predictor knows.
+      found[count] = {&key_in(slot), row_in(slot)};
+      count += static_cast<std::size_t>(tag_in(slot) != 0) & static_cast<std::size_t>(version <= until) &
+               static_cast<std::size_t>(version > after);
+      if (count == found.size())
+        use(std::span(found.data(), std::exchange(count, 0)));
     }
+    if (count != 0)
+      use(std::span(found.data(), count));
     return i;
   }
 
@@ -446,6 +478,12 @@ class keyed_table {
   };
   static constexpr std::size_t key_offset = std::max(alignof(Key), sizeof(slot_head));
 
+  /// How many rows are found before they are used: no more than the first-level cache holds.
+  static constexpr std::size_t rows_at_once = 256;
+
+  /// How far ahead slots are prefetched, where they are visited in their order.
+  static constexpr std::size_t bytes_ahead = 1536;
+
   /// How many homes before its own a slot is prefetched, where they are visited out of their order.
   static constexpr std::uint32_t slots_ahead = 8;
 
@@ -532,20 +570,6 @@ class keyed_table {
   group_changes& changes_of(std::uint64_t hash) { return changes_[key_group_of(hash, groups_).value - range_.first]; }
   const group_changes& changes_of(std::uint64_t hash) const { return changes_of(key_group_of(hash, groups_)); }
   const group_changes& changes_of(key_group group) const { return changes_[group.value - range_.first]; }
-
-  template <class IsKey>
-  [[gnu::always_inline]] std::byte* change_near(std::byte* slot, std::uint64_t hash, IsKey&& is_key) {
-    constexpr int most_probes = 16;
-    const segment& part = segment_of(hash);
-    const std::uint32_t tag = tag_of(hash);
-    for (int probe = 0; probe != most_probes && tag_in(slot) != 0; ++probe, slot = slot_behind(slot, part))
-      if (tag_in(slot) == tag && is_key(std::as_const(key_in(slot)))) {
-        std::byte* const row = row_in(slot);
-        set_changed(hash, row);
-        return row;
-      }
-    return nullptr;
-  }
 
   [[gnu::noinline]] void change(slot_head& head, std::uint64_t hash, bool is_tombstone) noexcept {
     group_changes& changes = changes_of(hash);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <weir/base/bytes.hpp>
+#include <weir/state/blob_buffers.hpp>
 #include <weir/state/keyed_snapshot.hpp>
 #include <weir/state/keyed_table.hpp>
 #include <weir/state/operator_snapshot.hpp>
@@ -28,19 +30,21 @@ namespace weir {
 /// A slice may end anywhere in a group, at a slot that is free. A group that gets new slots while it is being written
 /// is written from its beginning again: what comes twice is the same both times.
 ///
-/// Cost: a row that changes meanwhile is a section of its own, of 16 bytes more for each of its states. Until it
-///       is complete the snapshot takes as much memory as its bytes.
+/// Cost: rows that change meanwhile are encoded one by one, and copied once more. Until it is complete the snapshot
+///       takes as much memory as its bytes.
 template <storable Key, class Rows>
 class snapshot_slices {
  public:
   using table_type = keyed_table<Key, Rows>;
 
   /// Begins with the table's present version. Afterwards, before anything changes, add all groups in their order and
-  /// begin the next version. `is_cache`: what is not there, or has no version, is on disk.
-  void begin(const table_type& table, bool is_cache, std::int64_t now) {
+  /// begin the next version. `is_cache`: what is not there, or has no version, is on disk. The data of groups comes out
+  /// in memory from `buffers`.
+  void begin(const table_type& table, bool is_cache, std::shared_ptr<blob_buffers> buffers, std::int64_t now) {
     groups_.clear();
     groups_.reserve(table.range().size());
     is_cache_ = is_cache;
+    buffers_ = std::move(buffers);
     until_ = table.version();
     now_ = now;
     next_ = 0;
@@ -48,12 +52,13 @@ class snapshot_slices {
 
   /// The next group, to be written: what has changed after version `since`, or all of it. `entries`: how many keys it
   /// has.
-  void add(key_group group, std::uint64_t entries, std::optional<std::uint32_t> since) {
+  void add(const table_type& table, key_group group, std::uint64_t entries, std::optional<std::uint32_t> since) {
     part& added = groups_.emplace_back();
     added.made.group = group;
     added.made.entries = entries;
     added.made.is_delta = since.has_value();
     added.since = is_cache_ ? since.value_or(0) : since;
+    added.expected_rows = since ? table.changed_now(group) : table.size(group);
     added.is_waiting = true;
     ++waiting_;
   }
@@ -80,9 +85,9 @@ class snapshot_slices {
     if ((version == 0 && is_cache_) || (!created && is_behind(table, of, row)))
       return;
     if (of.has(version) && !created && !is_unknown(table, of, row)) {
-      append(of, table, removals(table, of));
-      const row_at<Key> one{&key, row};
-      append(of, table, {&one, 1});
+      of.kept.add(table.rows(), key, row, extent_of(of));
+      if (of.kept.size() > most_kept_bytes)
+        append_kept(of, table);
     }
     table.touch(hash, row); // passed over from now on
   }
@@ -133,12 +138,17 @@ class snapshot_slices {
 
  private:
   static constexpr std::size_t slots_per_slice = 4096;
-  static constexpr std::size_t slots_per_kept_row = 16;
+  static constexpr std::size_t slots_per_kept_row = 64;
+
+  /// How many bytes of rows that were kept make a section. They are copied at once, while they are in a cache.
+  static constexpr std::size_t most_kept_bytes = 4096;
 
   struct part {
     key_group_snapshot made;
     byte_writer out; // its data
+    section_writer<Key, Rows> kept;
     std::optional<std::uint32_t> since;
+    std::size_t expected_rows = 0;
     std::size_t next = 0;      // slot: what is in those before it has been written
     std::uint64_t layout = 0;  // that it is one of
     std::size_t larger = 1;    // how many times as large its slices are
@@ -171,14 +181,15 @@ class snapshot_slices {
       of.next = 0;
       of.larger *= 2; // so that it comes to an end
     }
-    std::vector<row_at<Key>> rows = removals(table, of);
-    const std::size_t end = table.for_each_until(group, of.since, until_, of.next, most * of.larger,
-                                                 [&](const Key& key, std::byte* row) {
-                                                   if (!is_unknown(table, of, row))
-                                                     rows.push_back({&key, row});
-                                                 });
-    append(of, table, rows);
+    append_removals(of, table);
+    const std::size_t end = table.for_each_until(
+        group, of.since, until_, of.next, most * of.larger, [&](std::span<row_at<Key>> rows) {
+          const auto unneeded = [&](const row_at<Key>& one) { return is_unknown(table, of, one.row); };
+          const auto end_of_rows = is_cache_ ? std::remove_if(rows.begin(), rows.end(), unneeded) : rows.end();
+          append(of, table, {rows.begin(), end_of_rows});
+        });
     if (end >= table.slots(group)) {
+      append_kept(of, table);
       of.is_waiting = false;
       --waiting_;
     }
@@ -186,23 +197,39 @@ class snapshot_slices {
   }
 
   /// Keys that were removed come before all rows: some of them are there again.
-  std::vector<row_at<Key>> removals(const table_type& table, part& of) {
+  void append_removals(part& to, const table_type& table) {
+    if (!to.made.is_delta || std::exchange(to.has_removals, true))
+      return;
     std::vector<row_at<Key>> removed;
-    if (of.made.is_delta && !std::exchange(of.has_removals, true))
-      table.for_each_removed(of.made.group, *of.since, until_,
-                             [&](const Key& key) { removed.push_back({&key, nullptr}); });
-    return removed;
+    table.for_each_removed(to.made.group, *to.since, until_,
+                           [&](const Key& key) { removed.push_back({&key, nullptr}); });
+    append(to, table, removed);
+  }
+
+  void append_kept(part& to, const table_type& table) {
+    if (to.kept.is_empty())
+      return;
+    append_removals(to, table);
+    make_room(to, table);
+    to.kept.take(to.out);
   }
 
   void append(part& to, const table_type& table, std::span<const row_at<Key>> rows) {
     if (rows.empty())
       return;
-    if (to.out.size() == 0) {
-      const std::size_t expected = to.made.is_delta ? rows.size() : std::max(rows.size(), table.size(to.made.group));
-      to.out.reserve(expected * (sizeof(Key) + table.rows().size()) + 64);
-    }
-    write_rows(to.out, table.rows(), rows,
-               {.is_delta = to.made.is_delta, .since = to.since.value_or(0), .now = now_, .on_disk = is_cache_});
+    make_room(to, table);
+    write_rows(to.out, table.rows(), rows, extent_of(to));
+  }
+
+  void make_room(part& to, const table_type& table) {
+    // More for the heads of sections: growing would copy everything.
+    const std::size_t size = to.expected_rows * (sizeof(Key) + table.rows().size());
+    if (to.out.size() == 0)
+      to.out = byte_writer(buffers_->take(size + size / 32 + 256));
+  }
+
+  cell_extent extent_of(const part& of) const {
+    return {.is_delta = of.made.is_delta, .since = of.since.value_or(0), .now = now_, .on_disk = is_cache_};
   }
 
   std::vector<part> groups_; // of the table, in their order
@@ -211,6 +238,7 @@ class snapshot_slices {
   std::uint32_t next_ = 0;  // group, counted from the first of the table
   std::uint32_t until_ = 0; // the last version that the snapshot has seen
   bool is_cache_ = false;
+  std::shared_ptr<blob_buffers> buffers_;
   std::int64_t now_ = 0;
 };
 

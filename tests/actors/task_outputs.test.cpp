@@ -8,47 +8,19 @@
 #include <utility>
 #include <vector>
 
+#include "actors/recorded_environment.hpp"
+
 #include <weir/actors/operators/map.hpp>
 #include <weir/actors/operators/source.hpp>
 #include <weir/actors/task.hpp>
 
 using namespace weir;
+using namespace weir::testing;
 using namespace std::chrono_literals;
 
 namespace {
 
-/// What a task sends, and the time, which stands still.
-class recorded final : public task_environment {
- public:
-  struct sent_batch {
-    std::uint32_t channel;
-    std::uint32_t size;
-    friend bool operator==(const sent_batch&, const sent_batch&) = default;
-  };
-
-  void send_batch(std::uint32_t channel, batch_ptr records) override {
-    sent.push_back({channel, records->size()});
-    batches.push_back(std::move(records));
-  }
-  void send_marker(std::uint32_t, const marker&) override {}
-  void return_credit(std::uint32_t, batch_ptr) override {}
-  void schedule_turn(duration) override { ++turns; }
-  void schedule_wakeup(duration) override {}
-  std::chrono::steady_clock::time_point now() const override { return time; }
-  void report_snapshot(checkpoint_id, std::vector<std::shared_ptr<const operator_snapshot>>, duration) override {}
-  void report_failed_snapshot(checkpoint_id, const std::string&) override {}
-  void report_completion(checkpoint_id) override {}
-  void report_end() override {}
-  void report_entry_end() override {}
-  void report_probe(const loop_probe&, bool) override {}
-
-  std::vector<sent_batch> sent;
-  std::vector<batch_ptr> batches;
-  std::uint32_t turns = 0;
-  std::chrono::steady_clock::time_point time{};
-};
-
-using sent_batches = std::vector<recorded::sent_batch>;
+using sent_batches = std::vector<recorded_environment::sent_batch>;
 
 /// Emits what the test says, and ends its turns as the test says.
 struct scripted {
@@ -111,7 +83,7 @@ class running_task {
   sent_batches sent() { return std::exchange(environment.sent, {}); }
   void give_back(std::uint32_t channel) { task_->credit_returned(channel, {}); }
 
-  recorded environment;
+  recorded_environment environment;
 
  private:
   std::uint64_t record_for(std::uint32_t receiver) const {
@@ -165,7 +137,7 @@ class relay_task {
     return all;
   }
 
-  recorded environment;
+  recorded_environment environment;
 
  private:
   std::optional<task> task_;
@@ -256,7 +228,7 @@ TEST_CASE("records do not wait behind a marker that others must follow") {
 TEST_CASE("a rebalanced edge passes a busy receiver over") {
   std::vector<std::unique_ptr<output_channel>> channels;
   std::vector<output_channel*> all;
-  recorded end;
+  recorded_environment end;
   for (std::uint32_t i = 0; i < 4; ++i)
     all.push_back(channels.emplace_back(std::make_unique<output_channel>(i, 16, end)).get());
   plain_exchange<std::uint64_t> exchange(partitioning::rebalance, all, 1024);

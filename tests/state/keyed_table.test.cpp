@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -147,7 +148,10 @@ TEST_CASE("a walk over a group in parts sees every row that stays, whatever is r
     std::uint64_t added = 4000;
     for (std::size_t at = 0; at < table.slots(key_group{0});) {
       at = table.for_each_until(key_group{0}, 0, until, at, random() % 64 + 1,
-                                [&](std::uint64_t key, std::byte*) { seen[key] = true; });
+                                [&](std::span<const row_at<std::uint64_t>> rows) {
+                                  for (const auto& one : rows)
+                                    seen[*one.key] = true;
+                                });
       for (int n = 0; n < 8; ++n) {
         const std::uint64_t key = random() % 4000;
         if (table.erase(hash_of(key), key))

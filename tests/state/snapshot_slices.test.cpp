@@ -70,6 +70,7 @@ class disturbed_state {
 
   std::uint64_t deltas() const { return store_.deltas(); }
   std::uint64_t evictions() const { return evictions_; } ///< while a snapshot was being written
+  std::uint64_t reused() const { return reused_; } ///< bytes that snapshots could be written into
 
  private:
   struct moment {
@@ -82,11 +83,18 @@ class disturbed_state {
     return {.after = std::chrono::milliseconds{life_},
             .refreshed = reads_refresh_ ? refresh::on_read_and_write : refresh::on_write};
   }
-  keyed_state_setup setup() { return is_on_disk_ ? on_disk(directory_, cache_) : in_memory(); }
+  keyed_state_setup setup() {
+    keyed_state_setup made = is_on_disk_ ? on_disk(directory_, cache_) : in_memory();
+    made.buffers = buffers_;
+    return made;
+  }
   void start() { state_ = std::make_unique<sample_state>(setup(), life()); }
 
   void take_snapshot(std::uint64_t checkpoint) {
-    operator_snapshot made;
+    reused_ += buffers_->held();
+    buffers_->next_snapshot();
+    const auto shared = shared_snapshot({}, buffers_);
+    operator_snapshot& made = *shared;
     state_->state().begin_write(made, {checkpoint_id{checkpoint}, checkpoint_id{complete_}}, now_);
     at_[checkpoint] = {model_, now_};
     bool is_complete = false;
@@ -236,6 +244,8 @@ class disturbed_state {
   std::map<std::uint64_t, moment> at_; // the barrier of a checkpoint
   std::uint64_t complete_ = 0;
   std::uint64_t evictions_ = 0;
+  std::uint64_t reused_ = 0;
+  std::shared_ptr<blob_buffers> buffers_ = std::make_shared<blob_buffers>();
   stored_groups store_;
 };
 
@@ -267,6 +277,7 @@ class one_group_of_counts {
 TEST_CASE("a snapshot is the state at its barrier, whatever changes, expires and leaves the cache while it is written") {
   std::uint64_t deltas = 0;
   std::uint64_t evictions = 0;
+  std::uint64_t reused = 0;
   for (const bool is_on_disk : {true, false})
     for (std::uint64_t seed = 1; seed <= 150; ++seed) {
       CAPTURE(is_on_disk);
@@ -275,9 +286,11 @@ TEST_CASE("a snapshot is the state at its barrier, whatever changes, expires and
       state.run(12);
       deltas += state.deltas();
       evictions += state.evictions();
+      reused += state.reused();
     }
   CHECK(deltas > 1000);
   CHECK(evictions > 500);
+  CHECK(reused > 1'000'000);
 }
 
 TEST_CASE("a slice ends inside a key group, also where the group grows or its rows leave meanwhile") {
@@ -304,7 +317,7 @@ TEST_CASE("a slice ends inside a key group, also where the group grows or its ro
         std::uint64_t added = keys * checkpoint;
         for (; !counted.state().write_some(made); ++slices) {
           counted.add(random() % keys);
-          for (std::uint64_t n = 0; n < keys / 64; ++n)
+          for (std::uint64_t n = 0; n < keys / 256; ++n)
             counted.add(added++);
           counted.state().settle(0);
         }
