@@ -112,13 +112,13 @@ caf::actor spawn_detached(caf::actor_system& system, Args&&... args) {
   return system.spawn<T, caf::detached>(std::forward<Args>(args)...);
 }
 
-/// Sends `message` to `to`, in the order of the calls.
+/// Sends `message` to `to`, in the order of the calls; to nobody if that is null.
 template <class Self, class Message>
 void tell(Self& self, const caf::actor& to, Message&& message) {
 #if CAF_VERSION < 10000
-  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
-  if (!receiver)
+  if (!to)
     return;
+  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
   auto element = caf::make_mailbox_element(self.ctrl(), caf::make_message_id(), {},
                                            std::forward<Message>(message));
   detail::note_sent(receiver);
@@ -146,9 +146,9 @@ void tell_self_later(Self& self, duration delay, Message&& message) {
 template <class Message>
 void tell_anonymously(const caf::actor& to, Message&& message) {
 #if CAF_VERSION < 10000
-  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
-  if (!receiver)
+  if (!to)
     return;
+  auto* receiver = caf::actor_cast<caf::abstract_actor*>(to);
   auto element = caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
                                            std::forward<Message>(message));
   detail::note_sent(receiver);

@@ -214,8 +214,7 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
     log_info("the job has already come to the end of its input; what it committed stays as it is",
              {{"job", what.name()}, {"checkpoint", to_string(supervised.restored->checkpoint.id)}});
   const bool has_workers = config.cluster.is_coordinator();
-  auto how = has_workers ? std::make_unique<network_configuration>(config.threads, config.cluster.heartbeat,
-                                                                   config.cluster.timeout)
+  auto how = has_workers ? std::make_unique<network_configuration>(config.threads)
                          : std::make_unique<actor_configuration>(config.threads);
   auto content = std::make_unique<running>(what.name(), std::move(how));
   if (has_workers)

@@ -24,7 +24,7 @@ connection_actor::pulse_actor::pulse_actor(caf::actor_config& setup, caf::actor 
 caf::behavior connection_actor::pulse_actor::make_behavior() {
   return {
       [this](heartbeat_due) {
-        tell(*this, peer_, bytes{});
+        tell_anonymously(peer_, bytes{});
         tell_self_later(*this, interval_, heartbeat_due{});
       },
   };
@@ -33,14 +33,12 @@ caf::behavior connection_actor::pulse_actor::make_behavior() {
 connection_actor::connection_actor(caf::actor_config& setup, const cluster_config& config)
     : actor_base(setup), heartbeat_(config.heartbeat), timeout_(config.timeout) {
   ignore_unknown_messages(*this);
-  on_watched_end(*this, [this](const caf::actor_addr& who, const std::string&) {
-    if (peer_ && who == peer_.address())
-      lose("the connection was closed");
-  });
+  on_watched_end(*this, [this](const caf::actor_addr&, const std::string&) { lose("the connection was closed"); });
 }
 
 caf::message_handler connection_actor::connection_behavior() {
   return {
+      [this](begin_connection) { begin(); },
       [this](const bytes& frame) { handle_frame(frame); },
       [this](const send_message& order) { send(order.message); },
       [this](const peer_found& fact) { connect(fact.peer); },
@@ -112,7 +110,7 @@ void connection_actor::look_for_silence() {
   const time_point now = std::chrono::steady_clock::now();
   if (now - last_look_ > timeout_ / 2)
     last_heard_ = now; // this end stood still: what has come meanwhile has not been read yet
-  else if (now - last_heard_ > timeout_)
+  else if ((was_silent_ = now - last_heard_ > timeout_))
     return lose((peer_ ? "nothing has been heard from it for " : "it has not answered for ") + duration_text(timeout_));
   last_look_ = now;
   tell_self_later(*this, heartbeat_, look_due{});

@@ -20,10 +20,12 @@ namespace weir {
 /// It is lost when the other end ends, the network says so, nothing has come from it for `timeout`, or something has
 /// come that it cannot have sent. While this process itself stood still, silence does not count.
 ///
-/// Threads: it has one of its own, and another one says that it is there, however busy it is.
+/// Threads: those of the scheduler; but that this end is there, a thread of its own says, however busy they are. It has none
+///          for itself, since CAF may keep what talks to other processes for ever, and with it a thread that it waits for.
 class connection_actor : public actor_base {
  public:
-  /// Sends an empty frame to the other end now and then, which says that this one is there.
+  /// Sends an empty frame to the other end now and then, which says that this one is there. Nobody learns from whom they
+  /// come, so nobody there watches it.
   class pulse_actor : public actor_base {
    public:
     pulse_actor(caf::actor_config& setup, caf::actor peer, duration interval);
@@ -40,6 +42,9 @@ class connection_actor : public actor_base {
  protected:
   connection_actor(caf::actor_config& setup, const cluster_config& config);
 
+  /// The first message is begin_connection.
+  virtual void begin() = 0;
+
   /// What every connection does; to be joined with what is special to one.
   caf::message_handler connection_behavior();
 
@@ -50,6 +55,8 @@ class connection_actor : public actor_base {
   void expect_peer();
   bool is_connected() const noexcept { return static_cast<bool>(peer_); }
   bool is_lost() const noexcept { return is_lost_; }
+  /// Whether it was lost although nobody closed it: the network may go on with it, and nothing will come.
+  bool was_silent() const noexcept { return was_silent_; }
   duration timeout() const noexcept { return timeout_; }
 
   void send(std::string_view message);
@@ -82,6 +89,7 @@ class connection_actor : public actor_base {
   time_point last_heard_{};
   time_point last_look_{};
   bool is_lost_ = false;
+  bool was_silent_ = false;
 };
 
 } // namespace weir

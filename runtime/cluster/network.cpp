@@ -17,18 +17,6 @@
 
 namespace weir {
 
-network_configuration::network_configuration(std::size_t threads, duration heartbeat, duration timeout)
-    : actor_configuration(threads) {
-  load<caf::io::middleman>();
-#if CAF_VERSION < 10000
-  const std::string prefix = "middleman.";
-#else
-  const std::string prefix = "caf.middleman.";
-#endif
-  set(prefix + "heartbeat-interval", caf::timespan{heartbeat});
-  set(prefix + "connection-timeout", caf::timespan{timeout});
-}
-
 status check_reachable(const std::string& host, std::uint16_t port, duration timeout) {
   const std::string where = host + ":" + std::to_string(port);
   addrinfo wanted{};

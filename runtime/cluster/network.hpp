@@ -21,9 +21,9 @@ namespace weir {
 /// The configuration of an actor system that talks to others.
 class network_configuration : public actor_configuration {
  public:
-  /// `heartbeat`, `timeout`: after the one CAF says that this process is there, and after the other it closes a connection
-  /// on which nothing comes, so that a new one can take its place.
-  network_configuration(std::size_t threads, duration heartbeat, duration timeout);
+  explicit network_configuration(std::size_t threads) : actor_configuration(threads) {
+    load<caf::io::middleman>();
+  }
 };
 
 /// Lets actors of other processes find `actor` at a port of this machine's address `host`; port 0: any. Returns the port.

@@ -12,8 +12,6 @@ peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config&
       time_between_calls_(config.heartbeat) {}
 
 caf::behavior peer_link_actor::make_behavior() {
-  if (setup_.own < setup_.peer.worker)
-    find_peer();
   return connection_behavior().or_else(caf::message_handler{
       [this](call_due) { call_peer(); },
       [this](batch_sent& sent) {
@@ -37,8 +35,10 @@ caf::behavior peer_link_actor::make_behavior() {
 }
 
 /// The one with the lower number looks for the other one.
-void peer_link_actor::find_peer() {
+void peer_link_actor::begin() {
   const worker_address& peer = setup_.peer;
+  if (setup_.own > peer.worker)
+    return;
   if (const status reached = check_reachable(peer.host, peer.port, timeout()); !reached)
     return lose(reached.failure().message);
   expect_peer();
@@ -46,6 +46,7 @@ void peer_link_actor::find_peer() {
     if (!door)
       return lose(door.failure().message);
     door_ = std::move(*door);
+    watch(*this, door_);
     call_peer();
   });
 }
@@ -94,7 +95,7 @@ void peer_link_actor::receive(std::string_view message) {
 }
 
 void peer_link_actor::handle_loss(const std::string& reason) {
-  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason});
+  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason, was_silent()});
 }
 
 void peer_link_actor::on_exit() {

@@ -40,13 +40,13 @@ class peer_link_actor : public connection_actor {
  protected:
   caf::behavior make_behavior() override;
   void on_exit() override;
+  void begin() override;
   void receive(std::string_view message) override;
   void handle_loss(const std::string& reason) override;
 
  private:
   enum class item : std::uint8_t { batch, marker, credit };
 
-  void find_peer();
   void call_peer();
   void write_head(item what, std::uint32_t channel);
   const linked_channel& channel_of(std::uint32_t number) const;

@@ -17,6 +17,9 @@ namespace weir {
 
 // to a connection
 
+/// Begin.
+struct begin_connection {};
+
 /// Send this to the other end.
 struct send_message {
   bytes message;
@@ -105,9 +108,6 @@ struct peer_called {
 
 // worker -> itself
 
-/// Look for the coordinator, and ask to be let in.
-struct join_cluster {};
-
 /// Leave: stop all tasks, and end.
 struct leave_cluster {};
 
@@ -118,11 +118,13 @@ struct link_lost {
   epoch attempt;
   std::string worker; ///< at the other end
   std::string reason;
+  bool was_silent = false; ///< see connection_actor
 };
 
 } // namespace weir
 
 WEIR_BEGIN_MESSAGES(weir_cluster, 2300)
+WEIR_LOCAL_MESSAGE(weir::begin_connection)
 WEIR_LOCAL_MESSAGE(weir::send_message)
 WEIR_LOCAL_MESSAGE(weir::peer_found)
 WEIR_LOCAL_MESSAGE(weir::flush_frames)
@@ -137,7 +139,6 @@ WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
 WEIR_LOCAL_MESSAGE(weir::call_due)
 WEIR_LOCAL_MESSAGE(weir::peer_called)
-WEIR_LOCAL_MESSAGE(weir::join_cluster)
 WEIR_LOCAL_MESSAGE(weir::leave_cluster)
 WEIR_LOCAL_MESSAGE(weir::link_lost)
 WEIR_LOCAL_MESSAGE(weir::kill_hosted_task)

@@ -57,8 +57,7 @@ struct worker::running {
 
   /// In an actor system of its own: to the others it is another process, with connections of its own.
   worker_end run_once() {
-    const cluster_config& cluster = setup.config.cluster;
-    network_configuration configuration(setup.config.threads, cluster.heartbeat, cluster.timeout);
+    network_configuration configuration(setup.config.threads);
     caf::actor_system system(configuration);
     system.await_actors_before_shutdown(true);
     std::promise<worker_end> done;
@@ -68,9 +67,9 @@ struct worker::running {
       const std::lock_guard lock(mutex);
       if (is_stopping)
         return {worker_end::cause::left, false, {}};
-      actor = spawn_detached<worker_actor>(system, std::move(one));
+      actor = spawn_actor<worker_actor>(system, std::move(one));
     }
-    tell_anonymously(actor, join_cluster{});
+    tell_anonymously(actor, begin_connection{});
     worker_end last = done.get_future().get();
     {
       const std::lock_guard lock(mutex);

@@ -73,12 +73,15 @@ caf::behavior worker_actor::make_behavior() {
   door_ = spawn_actor<worker_door_actor>(system(), self);
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
   return connection_behavior().or_else(caf::message_handler{
-      [this](join_cluster) { join(); },
       [this](leave_cluster) { end(worker_end::cause::left, "it was told to"); },
       [this](const peer_called& call) { call_came(call); },
       [this](const link_lost& fact) {
-        if (fact.attempt == attempt_ && !links_.empty())
-          report(peer_lost{fact.attempt, fact.worker, fact.reason});
+        if (fact.attempt != attempt_ || links_.empty())
+          return;
+        report(peer_lost{fact.attempt, fact.worker, fact.reason});
+        // What CAF has connected it would use again. With another actor system it connects anew.
+        if (fact.was_silent)
+          end(worker_end::cause::lost, "worker " + fact.worker + " was: " + fact.reason);
       },
       [this](const task_opened& fact) { report(fact); },
       [this](const task_ended& fact) { report(fact); },
@@ -105,7 +108,7 @@ void worker_actor::on_exit() {
   calls_.clear();
 }
 
-void worker_actor::join() {
+void worker_actor::begin() {
   const host_and_port& coordinator = setup_.coordinator;
   if (const status reached = check_reachable(coordinator.host, coordinator.port, timeout()); !reached)
     return lose(reached.failure().message);
@@ -120,6 +123,7 @@ void worker_actor::join() {
   find_published(*this, coordinator.host, coordinator.port, [this](result<caf::actor> registry) {
     if (!registry)
       return lose(registry.failure().message);
+    watch(*this, *registry);
     const worker_hello hello{setup_.graph->name,    topology_digest(*setup_.graph), program_digest(), setup_.name,
                              config_.cluster.slots, host_,                          port_};
     tell(*this, *registry, encoded_message(to_coordinator{hello}));
@@ -215,8 +219,10 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
       found->second.attempt = attempt_;
       found->second.own = number_;
       found->second.peer = peer;
-      links_[peer.worker] = spawn_detached<peer_link_actor>(system(), config_.cluster, std::move(found->second),
-                                                            caf::actor_cast<caf::actor>(this));
+      caf::actor& link = links_[peer.worker];
+      link = spawn_actor<peer_link_actor>(system(), config_.cluster, std::move(found->second),
+                                          caf::actor_cast<caf::actor>(this));
+      tell(*this, link, begin_connection{});
     }
   std::map<task_id, connect_task> orders;
   const auto put_at = [](std::vector<channel_end>& ends, std::uint32_t index, channel_end end) {

@@ -90,7 +90,7 @@ class worker_actor : public connection_actor {
     bool stopped = false;
   };
 
-  void join();
+  void begin() override;
   void handle(const worker_welcome& message);
   void handle(const worker_refused& message);
   void handle(const worker_released&);

@@ -23,9 +23,12 @@ worker_connection::worker_connection(caf::actor_config& setup, const cluster_con
     : connection_actor(setup, config), worker_(std::move(worker)), welcome_(std::move(welcome)), first_peer_(peer),
       registry_(std::move(registry)) {}
 
-caf::behavior worker_connection::make_behavior() {
+void worker_connection::begin() {
   connect(std::exchange(first_peer_, nullptr));
   send(encoded_message(to_worker{std::move(welcome_)}));
+}
+
+caf::behavior worker_connection::make_behavior() {
   return connection_behavior().or_else(caf::message_handler{
       [this](serve_attempt& order) {
         supervisor_ = std::move(order.supervisor);
@@ -158,10 +161,11 @@ void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from)
     return refuse(from, "worker " + hello->name + " runs another build of the job " + in_quotes(setup_.job) +
                             ": start the same program file as coordinator and workers");
   joined_worker worker{++last_, hello->name, hello->host, hello->port, hello->slots, {}};
-  worker.connection = spawn_detached<worker_connection>(
+  worker.connection = spawn_actor<worker_connection>(
       system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored}, from,
       caf::actor_cast<caf::actor>(this));
   watch(*this, worker.connection);
+  tell(*this, worker.connection, begin_connection{});
   admitted_.emplace(worker.number, std::move(worker));
 }
 

@@ -32,6 +32,7 @@ class worker_connection : public connection_actor {
  protected:
   caf::behavior make_behavior() override;
   void on_exit() override;
+  void begin() override;
   void receive(std::string_view message) override;
   void handle_loss(const std::string& reason) override;
 

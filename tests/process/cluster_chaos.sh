@@ -69,12 +69,17 @@ start_worker() { # NUMBER
   process[$1]=$!
 }
 runs_so_far() { cat "$work/coordinator.log" | grep -c 'job runs from' || true; }
-has_ended() { ! kill -0 "${process[coordinator]}" 2>/dev/null; }
+has_ended() { [[ -n $ended ]] || ! kill -0 "${process[coordinator]}" 2>/dev/null; }
 
 kill_one() { # NAME
+  local status=0
   kill -KILL "${process[$1]}" 2>/dev/null || true
-  { wait "${process[$1]}"; } 2>/dev/null || true
+  { wait "${process[$1]}"; } 2>/dev/null || status=$?
+  [[ $1 != coordinator || $status -eq 137 ]] || ended=$status
 }
+
+# Not if the job has ended meanwhile.
+start_coordinator_again() { [[ -n $ended ]] || start_coordinator; }
 
 # One disturbance; sets `what`.
 disturb() {
@@ -90,18 +95,17 @@ disturb() {
     what="coordinator killed"
     kill_one coordinator
     sleep "0.$((RANDOM % 5))"
-    start_coordinator
+    start_coordinator_again
     ;;
   2)
     what="coordinator and worker $victim killed"
     kill_one coordinator
     kill_one $victim
     start_worker $victim
-    start_coordinator
+    start_coordinator_again
     ;;
   3)
     what="worker $victim frozen for 1.5 s"
-    frozen=$victim
     kill -STOP "${process[$victim]}" 2>/dev/null || true
     sleep 1.5
     kill -CONT "${process[$victim]}" 2>/dev/null || true
@@ -124,7 +128,7 @@ for ((run = 1; run <= runs; ++run)); do
   start_coordinator
   for worker in 0 1 2; do start_worker $worker; done
   times=$((2 + RANDOM % 3))
-  frozen=
+  ended=
   for ((i = 0; i < times; ++i)); do
     sleep "0.$((200 + RANDOM % 600))"
     ! has_ended || break
@@ -138,13 +142,13 @@ for ((run = 1; run <= runs; ++run)); do
     echo "    $what: runs again after $(($(milliseconds) - began)) ms"
     all=$((all + 1))
   done
-  { timeout 120 tail --pid="${process[coordinator]}" -f /dev/null; } || give_up "it does not end"
-  status=0
-  { wait "${process[coordinator]}"; } 2>/dev/null || status=$?
+  timeout 120 tail --pid="${process[coordinator]}" -f /dev/null || give_up "it does not end"
+  status=${ended:-0}
+  [[ -n $ended ]] || { wait "${process[coordinator]}"; } 2>/dev/null || status=$?
   [[ $status -eq 0 ]] || give_up "it ended with exit code $status"
   for worker in 0 1 2; do
-    # One that the end of the job has found frozen has not heard of it, and looks for the coordinator.
-    [[ $worker != "$frozen" ]] || kill -TERM "${process[$worker]}" 2>/dev/null || true
+    # One that was frozen or just started when the job ended has not heard of it, and looks for the coordinator.
+    timeout 3 tail --pid="${process[$worker]}" -f /dev/null || tail -n 1 "$work/worker-$worker.log" | grep -q joined || kill -TERM "${process[$worker]}" 2>/dev/null || true
     timeout 20 tail --pid="${process[$worker]}" -f /dev/null || give_up "worker $worker does not end with the job"
     status=0
     { wait "${process[$worker]}"; } 2>/dev/null || status=$?
