@@ -50,6 +50,8 @@ caf::message_handler connection_actor::connection_behavior() {
 void connection_actor::connect(const caf::actor& peer) {
   if (peer_ || is_lost_)
     return;
+  if (!peer)
+    return lose("it was gone before it could be answered");
   peer_ = peer;
   watch(*this, peer_);
   pulse_ = spawn_detached<pulse_actor>(system(), peer_, heartbeat_);

@@ -78,7 +78,7 @@ void find_published(Self& self, const std::string& host, std::uint16_t port, Don
 /// is destroyed: what they have not heard by then keeps the ended ones for ever, and their threads.
 void await_network(caf::actor_system& system);
 
-/// Who has sent the message that `self` handles; it may be in another process.
+/// Who has sent the message that `self` handles; it may be in another process. Null if that is gone.
 template <class Self>
 caf::actor sender_of_message(Self& self) {
   return caf::actor_cast<caf::actor>(self.current_sender());

@@ -54,6 +54,8 @@ caf::behavior worker_door_actor::make_behavior() {
           return;
         }
         call.link = sender_of_message(*this);
+        if (!call.link) // it is gone already
+          return;
         tell(*this, call.link, bytes{}); // it need not wait in vain, however long the deployment takes here
         tell(*this, worker_, std::move(call));
       },

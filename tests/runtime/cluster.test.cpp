@@ -51,15 +51,5 @@ void check_counts(const job_mode& mode) {
 } // namespace
 
 TEST_CASE("workers count what one process counts") {
-  for (const std::uint32_t parallelism : {1u, 2u, 3u})
-    for (const bool chaining : {true, false}) {
-      CAPTURE(parallelism);
-      CAPTURE(chaining);
-      check_counts({.chaining = chaining, .parallelism = parallelism, .workers = 3});
-    }
-}
-
-TEST_CASE("workers count what one process counts, although tasks are killed") {
-  for (const std::uint32_t batch_size : {16u, 1024u})
-    check_counts({.batch_size = batch_size, .parallelism = 3, .killed = true, .seed = 7, .workers = 3});
+  on_workers(check_counts);
 }
