@@ -54,7 +54,7 @@ give_up() {
 # A port that nobody listens on, below those that the system hands out by itself.
 free_port() {
   local port
-  while port=$((20000 + RANDOM % 10000)); ss -Hltn "sport = :$port" | grep -q .; do :; done
+  while port=$((20000 + RANDOM % 10000)); ss -Hltn "sport = :$port" 2>/dev/null | grep -q .; do :; done
   echo "$port"
 }
 

@@ -21,8 +21,8 @@ struct job_mode {
   std::uint32_t workers = 0; ///< with one slot each, that run the tasks; 0: the job's own process does
 };
 
-/// Runs `check` on three workers that are actor systems of their own in this process: for batches of 16 and 1024,
-/// parallelism 1 to 3, killed and not, with different backends and kinds of checkpoints.
+/// Runs `check` on three workers that are actor systems of their own in this process: at parallelism 1 to 3, killed and
+/// not, with different backends, batches and kinds of checkpoints.
 void on_workers(const std::function<void(const job_mode&)>& check);
 
 /// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not, on every
