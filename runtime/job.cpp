@@ -166,7 +166,11 @@ struct job::running {
       return bound.failure();
     }
     port = *bound;
-    log_info("listening for workers", {{"job", name}, {"host", where->host}, {"port", port}});
+    if (is_loopback(where->host))
+      log_info("listening for workers of this machine", {{"job", name}, {"host", where->host}, {"port", port}});
+    else
+      log_warning("listening for workers: whoever reaches this address can join, and run the job's code on its data",
+                  {{"job", name}, {"host", where->host}, {"port", port}});
     return {};
   }
 

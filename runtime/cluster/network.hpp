@@ -94,6 +94,9 @@ struct host_and_port {
 };
 result<host_and_port> parse_host_and_port(std::string_view text);
 
+/// Whether only processes of this machine reach what listens at `host`.
+bool is_loopback(std::string_view host);
+
 /// The address of this machine from which it reaches another. Empty where it does not.
 std::string own_address_towards(const std::string& host);
 

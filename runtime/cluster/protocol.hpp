@@ -65,6 +65,9 @@ struct claim_slots {
   std::uint32_t slots = 0;
 };
 
+/// worker_registry -> itself: say that there are still too few workers.
+struct report_waiting {};
+
 /// worker_registry -> itself: those who come first have waited long enough for the others.
 struct claim_due {};
 
@@ -132,6 +135,7 @@ WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
 WEIR_LOCAL_MESSAGE(weir::look_due)
 WEIR_LOCAL_MESSAGE(weir::worker_confirmed)
 WEIR_LOCAL_MESSAGE(weir::claim_slots)
+WEIR_LOCAL_MESSAGE(weir::report_waiting)
 WEIR_LOCAL_MESSAGE(weir::claim_due)
 WEIR_LOCAL_MESSAGE(weir::release_workers)
 WEIR_LOCAL_MESSAGE(weir::slots_claimed)

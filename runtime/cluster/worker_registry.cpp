@@ -16,6 +16,8 @@ namespace {
 // Workers that are started together join together, and the first one is not to get everything.
 constexpr std::chrono::milliseconds time_to_join{100};
 
+constexpr std::chrono::seconds time_between_reports{10};
+
 } // namespace
 
 worker_connection::worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker,
@@ -90,14 +92,17 @@ caf::behavior worker_registry_actor::make_behavior() {
   return {
       [this](const bytes& greeting) { admit(greeting, sender_of_message(*this)); },
       [this](const worker_confirmed& fact) { confirm(fact.number); },
+      [this](report_waiting) { say_what_is_missing(); },
       [this](claim_due) {
         has_waited_ = true;
         answer_claim();
       },
       [this](const claim_slots& order) {
         claim_ = claim{sender_of_message(*this), order.slots};
-        if (free_slots() < order.slots)
+        if (free_slots() < order.slots) {
           log_info("waiting for workers", {{"job", setup_.job}, {"slots_wanted", order.slots}, {"slots", free_slots()}});
+          tell_self_later(*this, time_between_reports, report_waiting{});
+        }
         answer_claim();
       },
       [this](const release_workers& order) {
@@ -178,6 +183,17 @@ void worker_registry_actor::confirm(std::uint32_t number) {
   log_info("worker joined", {{"job", setup_.job}, {"worker", worker.name}, {"slots", worker.slots}});
   workers_.insert(std::move(found));
   answer_claim();
+}
+
+void worker_registry_actor::say_what_is_missing() {
+  if (!claim_ || free_slots() >= claim_->slots)
+    return;
+  std::string names;
+  for (const auto& [number, worker] : workers_)
+    names += (names.empty() ? "" : " ") + worker.name;
+  log_warning("still waiting for workers: start more of them, or give them more slots (--slots)",
+              {{"job", setup_.job}, {"slots_wanted", claim_->slots}, {"slots", free_slots()}, {"workers", names}});
+  tell_self_later(*this, time_between_reports, report_waiting{});
 }
 
 std::uint32_t worker_registry_actor::free_slots() const {

@@ -77,6 +77,7 @@ class worker_registry_actor : public actor_base {
   void answer(const caf::actor& who, const to_worker& message);
   void refuse(const caf::actor& who, const std::string& reason);
   void answer_claim();
+  void say_what_is_missing();
   void quit_if_done();
   std::uint32_t free_slots() const;
 

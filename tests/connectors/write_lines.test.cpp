@@ -207,6 +207,24 @@ TEST_CASE("a new run removes what earlier runs of its operator left behind, and 
   CHECK(pending_in(out) == expected);
 }
 
+TEST_CASE("a run that comes too late removes nothing of a later attempt") {
+  const temporary_directory directory;
+  const std::string out = directory.at("out");
+  const auto run = [](const char* attempt, const char* random) {
+    return std::string("00000000000000") + attempt + std::string(14, '0') + random;
+  };
+  auto earlier = opened(out, context_of(run("09", "ff")));
+  prepared(earlier, {"earlier"});
+  auto of_the_same = opened(out, context_of(run("10", "11")));
+  prepared(of_the_same, {"of another deployment of the same attempt"});
+  auto later = opened(out, context_of(run("11", "00")));
+  const part_file kept = prepared(later, {"later"});
+  auto late = opened(out, context_of(run("10", "22")));
+  const part_file mine = prepared(late, {"mine"});
+  late.abort_others({});
+  CHECK(pending_in(out) == lines{mine.pending, kept.pending});
+}
+
 TEST_CASE("names of jobs and operators cannot leave the directory or meet another's") {
   const temporary_directory directory;
   const std::string out = directory.at("out");

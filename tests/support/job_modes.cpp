@@ -25,6 +25,12 @@ namespace {
 } // namespace
 
 void on_workers(const std::function<void(const job_mode&)>& check) {
+#if defined(__SANITIZE_THREAD__)
+  // Messages of other actor systems come from CAF's library alone, which ThreadSanitizer does not see into: it takes
+  // every one of them for a race.
+  MESSAGE("not on workers: this is a build with ThreadSanitizer");
+  return;
+#endif
   std::uint32_t seed = 1;
   for (const std::uint32_t parallelism : {1u, 2u, 3u})
     for (const bool killed : {false, true}) {
