@@ -55,8 +55,10 @@ class connection_actor : public actor_base {
   void expect_peer();
   bool is_connected() const noexcept { return static_cast<bool>(peer_); }
   bool is_lost() const noexcept { return is_lost_; }
+
   /// Whether it was lost although nobody closed it: the network may go on with it, and nothing will come.
   bool was_silent() const noexcept { return was_silent_; }
+
   duration timeout() const noexcept { return timeout_; }
 
   void send(std::string_view message);
@@ -69,7 +71,6 @@ class connection_actor : public actor_base {
 
   void lose(const std::string& reason);
 
-  /// The same for what ends without the other end's knowing, such as a restart.
   void on_exit() override;
 
  private:
