@@ -124,18 +124,14 @@ void read_message(std::string_view data, peer_hello& message) {
 
 result<operator_snapshot> with_all_data(const operator_snapshot& from, const std::function<bool(key_group)>& wants) {
   operator_snapshot made = from;
-  made.key_groups.clear();
-  for (const key_group_snapshot& group : from.key_groups) {
-    if (!wants(group.group))
+  std::erase_if(made.key_groups, [&](const key_group_snapshot& group) { return !wants(group.group); });
+  for (key_group_snapshot& group : made.key_groups) {
+    if (!group.source)
       continue;
-    if (!group.source) {
-      made.key_groups.push_back(group);
-      continue;
-    }
     auto read = group.source->read(group.group);
     if (!read)
       return in_context("key group " + to_string(group.group) + " of operator " + from.uid, std::move(read.failure()));
-    made.key_groups.push_back(std::move(*read));
+    group = std::move(*read);
   }
   return made;
 }

@@ -68,7 +68,7 @@ start_worker() { # NUMBER
   "$program" worker --join "127.0.0.1:$port" --slots 2 >>"$work/worker-$1.log" 2>&1 </dev/null &
   process[$1]=$!
 }
-runs_so_far() { cat "$work/coordinator.log" | grep -c 'job runs from' || true; }
+runs_so_far() { grep -c 'job runs from' "$work/coordinator.log" || true; }
 has_ended() { [[ -n $ended ]] || ! kill -0 "${process[coordinator]}" 2>/dev/null; }
 
 kill_one() { # NAME
