@@ -10,7 +10,7 @@
 
 #include <weir/base/log.hpp>
 #include <weir/connectors/line_buffer.hpp>
-#include <weir/connectors/tcp.hpp>
+#include <weir/base/tcp.hpp>
 
 namespace weir {
 
@@ -53,7 +53,8 @@ class socket_lines::reader {
         fail(listening.failure());
       return;
     }
-    auto connected = connect_to(address_, options_.connect_timeout);
+    auto connected = connect_to(address_, options_.connect_timeout,
+                                "start what sends the lines first, for example `nc -lk " + std::to_string(address_.port) + "`");
     if (!connected)
       fail(connected.failure());
     connections_.push_back({std::move(*connected), {}});

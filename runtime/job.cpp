@@ -150,7 +150,7 @@ struct job::running {
   /// Lets workers join. Call it before the job begins.
   status listen_for_workers(const topology& what, const supervised_job& of) {
     const cluster_config& config = of.config.cluster;
-    auto where = parse_host_and_port(config.listen);
+    auto where = parse_tcp_address(config.listen);
     if (!where)
       return in_context("cluster.listen", std::move(where.failure()));
     if (status movable = check_records_can_move(*of.graph, of.plan); !movable)

@@ -11,6 +11,7 @@
 
 #include <weir/base/caf.hpp>
 #include <weir/base/error.hpp>
+#include <weir/base/tcp.hpp>
 
 /// \file
 /// Everything of CAF's networking that differs between its versions 0.17 and 1.x. Actors of different processes send each
@@ -34,15 +35,9 @@ result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, 
 /// Ends that.
 void unpublish(const caf::actor& actor, std::uint16_t port);
 
-/// Whether something listens at a port of another machine, or of this one. Blocks for at most `timeout`.
-///
-/// CAF tries for as long as the system does, and connects to nobody else meanwhile; so this is called before.
-///
-/// Errors: io.
-status check_reachable(const std::string& host, std::uint16_t port, duration timeout);
-
 /// Looks for the actor that another process has published, and then calls done(result<caf::actor>), in the actor
-/// `self`. That may take as long as the system tries to connect, which can be minutes.
+/// `self`. CAF tries for as long as the system does, which can be minutes, and connects to nobody else meanwhile; so try
+/// connect_to first.
 template <class Self, class Done>
 void find_published(Self& self, const std::string& host, std::uint16_t port, Done done) {
 #if CAF_VERSION < 10000
@@ -88,16 +83,9 @@ caf::actor sender_of_message(Self& self) {
 /// to.
 ///
 /// Errors: invalid_setting.
-struct host_and_port {
-  std::string host;
-  std::uint16_t port = 0;
-};
-result<host_and_port> parse_host_and_port(std::string_view text);
+result<tcp_address> parse_tcp_address(std::string_view text);
 
 /// Whether only processes of this machine reach what listens at `host`.
 bool is_loopback(std::string_view host);
-
-/// The address of this machine from which it reaches another. Empty where it does not.
-std::string own_address_towards(const std::string& host);
 
 } // namespace weir

@@ -39,7 +39,7 @@ void peer_link_actor::begin() {
   const worker_address& peer = setup_.peer;
   if (setup_.own > peer.worker)
     return;
-  if (const status reached = check_reachable(peer.host, peer.port, timeout()); !reached)
+  if (const auto reached = connect_to({peer.host, peer.port}, timeout(), "the worker there has ended"); !reached)
     return lose(reached.failure().message);
   expect_peer();
   find_published(*this, peer.host, peer.port, [this](result<caf::actor> door) {

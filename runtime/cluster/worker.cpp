@@ -101,7 +101,7 @@ worker::worker(std::unique_ptr<running> content) : running_(std::move(content)) 
 
 result<std::unique_ptr<worker>> worker::start(const topology& what, const job_config& config) {
   worker_setup setup;
-  auto coordinator = parse_host_and_port(config.cluster.join);
+  auto coordinator = parse_tcp_address(config.cluster.join);
   if (!coordinator)
     return in_context("cluster.join", std::move(coordinator.failure()));
   setup.coordinator = std::move(*coordinator);

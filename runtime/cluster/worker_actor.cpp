@@ -111,11 +111,11 @@ void worker_actor::on_exit() {
 }
 
 void worker_actor::begin() {
-  const host_and_port& coordinator = setup_.coordinator;
-  if (const status reached = check_reachable(coordinator.host, coordinator.port, timeout()); !reached)
+  const tcp_address& coordinator = setup_.coordinator;
+  if (const auto reached = connect_to(coordinator, timeout(), "start the coordinator"); !reached)
     return lose(reached.failure().message);
   // The address that this process has on the way there is an interface of this machine; what the user says need not be.
-  const std::string own = own_address_towards(coordinator.host);
+  const std::string own = own_address_towards(coordinator);
   const auto port = publish(door_, setup_.config.cluster.host.empty() ? own : std::string(), 0);
   if (!port)
     return lose(port.failure().message);

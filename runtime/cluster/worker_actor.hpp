@@ -36,7 +36,7 @@ struct worker_setup {
   std::shared_ptr<const topology_graph> graph;
   const option_table* options = nullptr; ///< outlives the worker; written when it joins
   job_config config;
-  host_and_port coordinator;
+  tcp_address coordinator;
   std::string name; ///< for messages
   std::function<void(worker_end)> done;
 };

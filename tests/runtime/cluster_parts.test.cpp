@@ -146,16 +146,16 @@ TEST_CASE("slots go to the workers with the most free ones, or to as few as poss
 }
 
 TEST_CASE("addresses are read as a person writes them, and a mistake is named") {
-  const auto both = parse_host_and_port("example.org:7000");
+  const auto both = parse_tcp_address("example.org:7000");
   REQUIRE(both);
   CHECK(both->host == "example.org");
   CHECK(both->port == 7000);
-  CHECK(parse_host_and_port("[::1]:7000")->host == "::1");
-  CHECK(parse_host_and_port(":7000")->host.empty());
-  CHECK(parse_host_and_port("7000")->port == 7000);
+  CHECK(parse_tcp_address("[::1]:7000")->host == "::1");
+  CHECK(parse_tcp_address(":7000")->host.empty());
+  CHECK(parse_tcp_address("7000")->port == 7000);
   for (const char* wrong : {"", "host:", "host:70000", "host:-1", "host:7000x", "host"}) {
     CAPTURE(wrong);
-    const auto read = parse_host_and_port(wrong);
+    const auto read = parse_tcp_address(wrong);
     REQUIRE_FALSE(read);
     CHECK(read.failure().message.find("HOST:PORT") != std::string::npos);
   }

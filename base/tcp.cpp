@@ -1,4 +1,4 @@
-#include <weir/connectors/tcp.hpp>
+#include <weir/base/tcp.hpp>
 
 #include <cerrno>
 #include <memory>
@@ -35,11 +35,12 @@ result<address_list> resolve(const tcp_address& address, bool passive) {
                                           ": give a host name or address that this machine knows"};
 }
 
-error socket_error(const std::string& doing, const tcp_address& address, int number) {
+// `advice`: for when nobody listens there.
+error socket_error(const std::string& doing, const tcp_address& address, int number, const std::string& advice = {}) {
   const std::string port = std::to_string(address.port);
   error failure{errc::io, "cannot " + doing + ' ' + to_string(address) + ": " + errno_text(number)};
-  if (number == ECONNREFUSED || number == ETIMEDOUT)
-    failure.message += ": start what sends the lines first, for example `nc -lk " + port + "`";
+  if ((number == ECONNREFUSED || number == ETIMEDOUT) && !advice.empty())
+    failure.message += ": " + advice;
   if (number == EADDRINUSE) {
     failure.code = errc::in_use;
     failure.message += ": choose another port, or stop the process that listens there (`ss -ltnp "
@@ -97,7 +98,7 @@ status check_address(const tcp_address& address, bool passive) {
   return {};
 }
 
-result<file_descriptor> connect_to(const tcp_address& address, duration timeout) {
+result<file_descriptor> connect_to(const tcp_address& address, duration timeout, const std::string& advice) {
   auto found = resolve(address, false);
   if (!found)
     return std::move(found.failure());
@@ -112,7 +113,26 @@ result<file_descriptor> connect_to(const tcp_address& address, duration timeout)
     if (cause == 0 || failed == ECONNREFUSED)
       cause = failed;
   }
-  return socket_error("connect to", address, cause);
+  return socket_error("connect to", address, cause, advice);
+}
+
+std::string own_address_towards(const tcp_address& address) {
+  const auto found = resolve(address, false);
+  if (!found)
+    return {};
+  for (const addrinfo* one = found->get(); one; one = one->ai_next) {
+    const file_descriptor socket(::socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    // Of a datagram socket this sends nothing; it only chooses the way.
+    if (::connect(socket.number(), one->ai_addr, one->ai_addrlen) != 0 ||
+        ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&own), &size) != 0)
+      continue;
+    char text[NI_MAXHOST];
+    if (::getnameinfo(reinterpret_cast<const sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
+      return text;
+  }
+  return {};
 }
 
 result<std::vector<file_descriptor>> listen_on(const tcp_address& address) {

@@ -25,8 +25,11 @@ status check_address(const tcp_address& address, bool passive);
 
 /// A connection to the first of the host's addresses, IPv6 and IPv4, that takes it.
 ///
-/// Errors: errc::io, with the cause and, for the commonest, what to do.
-result<file_descriptor> connect_to(const tcp_address& address, duration timeout);
+/// Errors: errc::io, with the cause and, for the commonest, what to do: `advice` where nobody listens there.
+result<file_descriptor> connect_to(const tcp_address& address, duration timeout, const std::string& advice);
+
+/// The address of this machine from which it reaches another. Empty where it does not.
+std::string own_address_towards(const tcp_address& address);
 
 /// Sockets that listen on all addresses of the host; for an empty host on all of the machine.
 ///
