@@ -1,5 +1,7 @@
 #include <weir/runtime/job.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <future>
 #include <optional>
 #include <utility>
@@ -8,13 +10,14 @@
 #include <weir/base/caf.hpp>
 #include <weir/base/log.hpp>
 #include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/replicated_checkpoint_store.hpp>
 #include <weir/runtime/cluster/worker_registry.hpp>
 #include <weir/runtime/control_socket.hpp>
 #include <weir/runtime/deployment.hpp>
 #include <weir/runtime/job_requests.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/protocol.hpp>
-#include <weir/runtime/replay.hpp>
+#include <weir/runtime/starting_point.hpp>
 #include <weir/runtime/supervisor.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 #include <weir/snapshot/savepoint_file.hpp>
@@ -24,7 +27,10 @@ namespace weir {
 
 namespace {
 
-/// Opens the checkpoints and reads the one to start from.
+// Workers that are started together join together, and the first one is not to get everything.
+constexpr std::chrono::milliseconds time_to_join{100};
+
+/// Opens the checkpoints, and sees to it that they begin with the savepoint where there is one.
 status open_checkpoints(supervised_job& job) {
   const checkpoint_config& config = job.config.checkpoint;
   if (config.directory.empty()) {
@@ -36,48 +42,17 @@ status open_checkpoints(supervised_job& job) {
   auto store = checkpoint_store::open(job.graph->name, config);
   if (!store)
     return std::move(store.failure());
-  job.store = std::move(*store);
+  if (job.config.cluster.is_coordinator() && config.replicas != 1) {
+    job.replicas = std::make_shared<replica_set>();
+    job.store = std::make_shared<replicated_checkpoint_store>(std::move(*store), job.replicas, config);
+  } else {
+    job.store = std::move(*store);
+  }
   if (config.discard)
     if (status cleared = job.store->clear(); !cleared)
       return cleared;
-  const status begun = config.from.empty() ? forget_savepoint(*job.store, config.directory)
-                                           : start_from_savepoint(*job.store, config.directory, config.from);
-  if (!begun)
-    return begun;
-  auto attempt = job.store->begin_attempt();
-  if (!attempt)
-    return std::move(attempt.failure());
-  job.first_attempt = *attempt;
-  auto known = job.store->list();
-  if (!known)
-    return std::move(known.failure());
-  if (!known->empty())
-    job.highest = known->back().id;
-  checkpoint_id from{config.restore_from};
-  if (config.restore_from == 0)
-    from = job.highest;
-  if (from == checkpoint_id{})
-    return {};
-  auto contents = job.store->load(from);
-  if (!contents)
-    return std::move(contents.failure());
-  job.restored = std::make_shared<const checkpoint_contents>(std::move(*contents));
-  if (const auto apart = edges_to_replay(*job.graph, *job.restored); !apart.empty()) {
-    auto plan = make_plan(*job.graph, job.config, apart);
-    if (!plan)
-      return std::move(plan.failure());
-    job.plan = std::move(*plan);
-    job.apart = apart;
-  }
-  return check_restorable(*job.graph, job.plan, *job.restored, config.allow_dropped_state);
-}
-
-bool is_known(const supervised_job& job, const std::string& uid) {
-  if (job.restored)
-    for (const operator_snapshot& snapshot : job.restored->operators)
-      if (snapshot.uid == uid)
-        return true;
-  return false;
+  return config.from.empty() ? forget_savepoint(*job.store, config.directory)
+                             : start_from_savepoint(*job.store, config.directory, config.from);
 }
 
 /// Whether the working state can be where it is to be.
@@ -88,39 +63,6 @@ status check_state(const job_config& config) {
   if (!opened)
     return opened.failure();
   return {};
-}
-
-/// Asks sources for their splits and connectors for their opinion; collects what is wrong.
-status check_connectors(supervised_job& job) {
-  const topology_graph& graph = *job.graph;
-  std::string problems;
-  std::optional<errc> code;
-  const auto note = [&](const operator_node& node, const error& problem) {
-    problems += (problems.empty() ? "" : "\n") + ("operator '" + node.name + "': ") + problem.message;
-    code = code.value_or(problem.code);
-  };
-  for (std::uint32_t i = 0; i < graph.operators.size(); ++i) {
-    const operator_node& node = graph.operators[i];
-    job.first_splits.emplace_back();
-    if (node.splits && !is_known(job, node.uid)) {
-      if (auto splits = node.splits(job.plan.parallelism[i]))
-        job.first_splits.back() = std::move(*splits);
-      else
-        note(node, splits.failure());
-    }
-    if (node.check) {
-      operator_context context;
-      context.job = graph.name;
-      context.name = node.name;
-      context.uid = node.uid;
-      context.parallelism = job.plan.parallelism[i];
-      if (const status checked = node.check(context, !job.restored); !checked)
-        note(node, checked.failure());
-    }
-  }
-  if (problems.empty())
-    return {};
-  return error{*code, problems};
 }
 
 /// Whether all records that go from task to task can be written down.
@@ -157,9 +99,11 @@ struct job::running {
       return movable;
     if (where->host.empty())
       where->host = "127.0.0.1";
-    registry = spawn_actor<worker_registry_actor>(
-        system, registry_setup{what.name(), topology_digest(*of.graph), program_digest(), shared_settings(of.config, what.options()),
-                               of.store != nullptr, config});
+    registry_setup setup{what.name(), topology_digest(*of.graph), program_digest(), shared_settings(of.config, what.options()),
+                         of.store != nullptr, of.replicas, {}, config};
+    // Where this process knows of no checkpoint, one that a worker holds is not to be missed.
+    setup.patience = of.has_start ? time_to_join : std::max<duration>(time_to_join, config.timeout);
+    registry = spawn_actor<worker_registry_actor>(system, std::move(setup));
     const auto bound = publish(registry, where->host, where->port);
     if (!bound) {
       kill_actor(std::exchange(registry, nullptr));
@@ -212,12 +156,12 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
     return std::move(opened.failure());
   if (status checked = check_state(config); !checked)
     return std::move(checked.failure());
-  if (status checked = check_connectors(supervised); !checked)
-    return std::move(checked.failure());
-  if (supervised.restored && supervised.restored->checkpoint.last)
-    log_info("the job has already come to the end of its input; what it committed stays as it is",
-             {{"job", what.name()}, {"checkpoint", to_string(supervised.restored->checkpoint.id)}});
   const bool has_workers = config.cluster.is_coordinator();
+  if (const auto must_ask = has_workers ? is_without_checkpoints(supervised) : false; !must_ask)
+    return must_ask.failure();
+  else if (!*must_ask)
+    if (status chosen = choose_starting_point(supervised); !chosen)
+      return std::move(chosen.failure());
   auto how = has_workers ? std::make_unique<network_configuration>(config.threads)
                          : std::make_unique<actor_configuration>(config.threads);
   auto content = std::make_unique<running>(what.name(), std::move(how));

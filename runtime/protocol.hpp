@@ -35,6 +35,9 @@ struct restart_due {
   epoch attempt; ///< the one that failed
 };
 
+/// What the job is to start from has not been found at the workers that have joined: ask again.
+struct claim_again {};
+
 /// The delay before a region starts again is over.
 struct region_restart_due {
   epoch attempt;
@@ -53,6 +56,7 @@ WEIR_LOCAL_MESSAGE(weir::supervise)
 WEIR_LOCAL_MESSAGE(weir::job_ordered)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)
+WEIR_LOCAL_MESSAGE(weir::claim_again)
 WEIR_LOCAL_MESSAGE(weir::region_restart_due)
 WEIR_LOCAL_MESSAGE(weir::report_unstopped)
 WEIR_END_MESSAGES(weir_runtime)

@@ -190,6 +190,10 @@ std::vector<setting> checkpoint_rows() {
       count_setting(
           "checkpoint.retained", 1, any_32, [](auto& c) -> auto& { return c.checkpoint.retained; },
           "How many complete checkpoints are kept."),
+      count_setting(
+          "checkpoint.replicas", 0, 64, [](auto& c) -> auto& { return c.checkpoint.replicas; },
+          "On how many processes a checkpoint is stored before it is complete: the coordinator, and workers. 0: on two, "
+          "where there are two workers or more."),
       boolean_setting(
           "checkpoint.retain-on-cancel",
           [](auto& c) -> auto& { return c.checkpoint.retain_on_cancel; },

@@ -80,10 +80,20 @@ caf::behavior supervisor_actor::make_behavior() {
         if (phase_ != phase::claiming)
           return;
         slots_ = std::move(answer);
-        if (attempt_ == epoch{})
-          deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
-        else
+        if (attempt_ != epoch{})
           prepare_next_attempt();
+        else if (store_)
+          adopt_checkpoints();
+        else
+          deploy(job_.first_attempt, nullptr, {});
+      },
+      [this](const checkpoints_adopted& answer) {
+        if (phase_ == phase::preparing)
+          checkpoints_were_adopted(answer.changed);
+      },
+      [this](claim_again) {
+        if (phase_ == phase::preparing)
+          claim_slots();
       },
       [this](const task_opened& fact) {
         if (is_current(fact.attempt) && (phase_ == phase::opening || is_of_failed_region(fact.task)))
@@ -518,15 +528,17 @@ void supervisor_actor::request_stop() {
     tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_});
     break;
   case phase::claiming:
+  case phase::preparing:
     if (attempt_ == epoch{}) { // nothing has been done that could be lost
       report_.what = job_report::outcome::stopped;
       done();
       break;
     }
+    if (phase_ == phase::preparing)
+      break;
     [[fallthrough]];
   case phase::delaying: give_up("stopped without a last checkpoint: " + failure_); break;
   case phase::opening:
-  case phase::preparing:
   case phase::finishing:
   case phase::stopping: break;
   }

@@ -26,6 +26,8 @@
 
 namespace weir {
 
+class replica_set;
+
 /// What a supervisor runs.
 struct supervised_job {
   std::shared_ptr<const topology_graph> graph;
@@ -33,6 +35,8 @@ struct supervised_job {
   job_config config;
   std::vector<std::vector<bytes>> first_splits;        ///< by operator of the graph
   std::shared_ptr<checkpoint_store> store;             ///< null: checkpoints are not stored
+  std::shared_ptr<replica_set> replicas;               ///< where workers keep copies of checkpoints; null: nowhere
+  bool has_start = false; ///< choose_starting_point() has been called; otherwise workers are to be asked first
   epoch first_attempt{1};
   std::shared_ptr<const checkpoint_contents> restored; ///< what the first attempt starts from
   checkpoint_id highest{};                             ///< checkpoint ever stored
@@ -95,6 +99,8 @@ class supervisor_actor : public actor_base {
   running_task spawn(task_id id, task_blueprint blueprint);
   std::string run_name() const;
   void claim_slots();
+  void adopt_checkpoints();
+  void checkpoints_were_adopted(const result<bool>& changed);
   void send_tasks(const std::shared_ptr<const checkpoint_contents>& contents);
   std::vector<connect_task> orders_to_connect(const std::vector<planned_channel>& channels) const;
   void begin_loop(std::uint32_t chain);

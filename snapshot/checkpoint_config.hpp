@@ -45,6 +45,10 @@ struct checkpoint_config {
   /// How many complete checkpoints are kept. At least 1.
   std::uint32_t retained = 2;
 
+  /// On how many processes a checkpoint is stored before it is complete: the coordinator, and workers. 0: on two, where
+  /// there are two workers or more.
+  std::uint32_t replicas = 0;
+
   /// Whether the checkpoints outlive a job that was stopped by a signal.
   bool retain_on_cancel = true;
 

@@ -72,8 +72,8 @@ status take_over(checkpoint_store& from, checkpoint_store& into, checkpoint_id w
   auto attempt = from.begin_attempt();
   if (!attempt)
     return std::move(attempt.failure());
-  if (status counted = into.continue_after(*attempt); !counted)
-    return counted;
+  if (auto counted = into.continue_after(*attempt); !counted)
+    return std::move(counted.failure());
   const auto known = from.list();
   const auto already = into.list();
   if (!known || !already)
@@ -135,6 +135,14 @@ error with_older_checkpoint(error cause, std::optional<checkpoint_id> older) {
 }
 
 } // namespace detail
+
+result<bool> checkpoint_store::catch_up(std::optional<checkpoint_identity>) {
+  return false;
+}
+
+status checkpoint_store::secure(checkpoint_id) {
+  return {};
+}
 
 result<completed_checkpoint> checkpoint_store::export_to(checkpoint_id id, const fs::path& file) {
   std::error_code code;

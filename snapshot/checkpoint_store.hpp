@@ -26,6 +26,15 @@ struct completed_checkpoint {
   std::uint64_t new_bytes = 0;      ///< written for it, when it has just been stored; otherwise 0
 };
 
+/// Which checkpoint of a job one is, in whatever store: one that starts from an older checkpoint counts on from there, in
+/// a later attempt.
+struct checkpoint_identity {
+  checkpoint_id id;
+  epoch attempt;
+
+  bool operator==(const checkpoint_identity&) const = default;
+};
+
 /// Everything that a restore needs from one checkpoint.
 struct checkpoint_contents {
   completed_checkpoint checkpoint;
@@ -62,8 +71,8 @@ class checkpoint_store {
   /// The job's name.
   virtual const std::string& job() const noexcept = 0;
 
-  /// Counts attempts on from at least `last`.
-  virtual status continue_after(epoch last) = 0;
+  /// Counts attempts on from at least `last`. Returns the last one.
+  virtual result<epoch> continue_after(epoch last) = 0;
 
   /// Begins a new attempt at running the job: durably counts up and returns its epoch.
   virtual result<epoch> begin_attempt() = 0;
@@ -94,6 +103,18 @@ class checkpoint_store {
   ///
   /// Errors: those of load(), in_use when there is a file of that name, capacity, io.
   result<completed_checkpoint> export_to(checkpoint_id id, const std::filesystem::path& file);
+
+  /// Before a job's first attempt, and only where other processes keep checkpoints of it, too: takes over what they
+  /// know and this store has lost, the number of attempts and a newer checkpoint. Whether there was anything: then
+  /// list() is to be read again, and an attempt begun.
+  ///
+  /// `wanted`: the one checkpoint that the job is to go on from, wherever it is; those after it are deleted here.
+  ///
+  /// Errors: checkpoint where nobody has it now; somebody who does may still come.
+  virtual result<bool> catch_up(std::optional<checkpoint_identity> wanted = {});
+
+  /// Sees to it that a checkpoint is as safe as store() leaves a new one: no attempt starts from it before.
+  virtual status secure(checkpoint_id id);
 
   /// Deletes one checkpoint, readable or not. What others share with it stays. An id that is not there is
   /// invalid_setting.

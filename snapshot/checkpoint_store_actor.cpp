@@ -26,6 +26,7 @@ caf::behavior checkpoint_store_actor::make_behavior() {
       },
       [this](const prepare_attempt& order) { answer(prepare(order)); },
       [this](const read_checkpoint& order) { answer(read(order)); },
+      [this](const adopt_checkpoints& order) { answer(checkpoints_adopted{adopt(order.start)}); },
       [this](const delete_checkpoints&) { answer(checkpoints_deleted{store_->clear()}); },
   };
 }
@@ -38,7 +39,19 @@ attempt_prepared checkpoint_store_actor::prepare(const prepare_attempt& order) {
   auto restored = newest_of(order.failed, order.otherwise, highest);
   if (!restored)
     return {restored.failure(), nullptr, {}};
+  if (*restored)
+    if (const status safe = store_->secure((*restored)->checkpoint.id); !safe)
+      return {safe.failure(), nullptr, {}};
   return {attempt, std::move(*restored), highest};
+}
+
+result<bool> checkpoint_store_actor::adopt(checkpoint_id start) {
+  auto changed = store_->catch_up();
+  if (!changed || *changed || start == checkpoint_id{})
+    return changed;
+  if (const status safe = store_->secure(start); !safe)
+    return safe.failure();
+  return false;
 }
 
 checkpoint_read checkpoint_store_actor::read(const read_checkpoint& order) {

@@ -23,6 +23,7 @@ class checkpoint_store_actor : public actor_base {
   void answer(Message message) {
     tell(*this, caf::actor_cast<caf::actor>(current_sender()), std::move(message));
   }
+  result<bool> adopt(checkpoint_id start);
   attempt_prepared prepare(const prepare_attempt& order);
   checkpoint_read read(const read_checkpoint& order);
 

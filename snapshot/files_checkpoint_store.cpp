@@ -123,11 +123,13 @@ status files_checkpoint_store::write_attempt(epoch attempt) {
   return write_small_file(directory_ / "attempt", content.view());
 }
 
-status files_checkpoint_store::continue_after(epoch last) {
+result<epoch> files_checkpoint_store::continue_after(epoch last) {
   const auto attempt = read_attempt(directory_);
-  if (!attempt)
-    return attempt.failure();
-  return *attempt < last ? write_attempt(last) : status{};
+  if (!attempt || *attempt >= last)
+    return attempt;
+  if (const status written = write_attempt(last); !written)
+    return written.failure();
+  return last;
 }
 
 result<epoch> files_checkpoint_store::begin_attempt() {

@@ -27,7 +27,7 @@ class files_checkpoint_store final : public checkpoint_store {
   static result<bool> is_in(const std::filesystem::path& directory);
 
   const std::string& job() const noexcept override { return job_; }
-  status continue_after(epoch last) override;
+  result<epoch> continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
   result<std::vector<completed_checkpoint>> list() override;
   result<checkpoint_contents> load(checkpoint_id id) override;

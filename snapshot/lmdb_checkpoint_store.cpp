@@ -62,10 +62,8 @@ result<lmdb_transaction> lmdb_checkpoint_store::begin_write() {
   return open_->file->environment().begin_write();
 }
 
-status lmdb_checkpoint_store::continue_after(epoch last) {
-  if (const auto counted = count_attempt(last, false); !counted)
-    return counted.failure();
-  return {};
+result<epoch> lmdb_checkpoint_store::continue_after(epoch last) {
+  return count_attempt(last, false);
 }
 
 result<epoch> lmdb_checkpoint_store::begin_attempt() {

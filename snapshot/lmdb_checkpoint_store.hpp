@@ -32,7 +32,7 @@ class lmdb_checkpoint_store final : public checkpoint_store {
   ~lmdb_checkpoint_store() override;
 
   const std::string& job() const noexcept override { return job_; }
-  status continue_after(epoch last) override;
+  result<epoch> continue_after(epoch last) override;
   result<epoch> begin_attempt() override;
   result<std::vector<completed_checkpoint>> list() override;
   result<checkpoint_contents> load(checkpoint_id id) override;

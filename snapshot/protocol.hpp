@@ -197,6 +197,12 @@ struct read_checkpoint {
 /// Delete all checkpoints; answered by checkpoints_deleted.
 struct delete_checkpoints {};
 
+/// Other processes that keep checkpoints can be asked now: take over what they know, and secure the one that is to be
+/// started from (0: none). Answered by checkpoints_adopted.
+struct adopt_checkpoints {
+  checkpoint_id start;
+};
+
 // store -> coordinator, supervisor
 
 struct checkpoint_stored {
@@ -221,6 +227,11 @@ struct checkpoint_read {
 
 struct checkpoints_deleted {
   status outcome;
+};
+
+/// Whether something was taken over: then nothing has been secured, and what to start from is to be chosen again.
+struct checkpoints_adopted {
+  result<bool> changed;
 };
 
 /// To the coordinator itself: a point in time that it waits for has come.
@@ -257,6 +268,8 @@ WEIR_LOCAL_MESSAGE(weir::prepare_attempt)
 WEIR_LOCAL_MESSAGE(weir::read_checkpoint)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_read)
 WEIR_LOCAL_MESSAGE(weir::delete_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::adopt_checkpoints)
+WEIR_LOCAL_MESSAGE(weir::checkpoints_adopted)
 WEIR_LOCAL_MESSAGE(weir::checkpoint_stored)
 WEIR_LOCAL_MESSAGE(weir::attempt_prepared)
 WEIR_LOCAL_MESSAGE(weir::checkpoints_deleted)

@@ -125,7 +125,7 @@ result<completed_checkpoint> import_checkpoint(const fs::path& file, const fs::p
   auto store = files_checkpoint_store::open(directory_lock::none(), directory, whole->job(), 1);
   if (!store)
     return std::move(store.failure());
-  if (const status counted = (*store)->continue_after(description.checkpoint.attempt); !counted)
+  if (const auto counted = (*store)->continue_after(description.checkpoint.attempt); !counted)
     return counted.failure();
   const fs::path place = directory / name_of_file(description.checkpoint.id, checkpoint_prefix);
   auto written = write_whole(
@@ -161,8 +161,8 @@ status start_from_savepoint(checkpoint_store& into, const fs::path& directory, c
   // The mark first: a checkpoint without it would not be known for what it is.
   if (const status noted = write_small_file(origin, mark); !noted)
     return noted;
-  if (const status counted = into.continue_after(whole->content().checkpoint.attempt); !counted)
-    return counted;
+  if (const auto counted = into.continue_after(whole->content().checkpoint.attempt); !counted)
+    return counted.failure();
   auto contents = read_contents(
       whole->content(), [&](const blob_reference& blob) { return whole->read_blob(blob); }, file.string());
   if (!contents)

@@ -19,7 +19,7 @@ auto fields(T& m) {
 }
 template <is_a<worker_welcome> T>
 auto fields(T& m) {
-  return std::tie(m.worker, m.settings, m.is_stored);
+  return std::tie(m.worker, m.settings, m.is_stored, m.keeps_replicas);
 }
 template <is_a<worker_refused> T>
 auto fields(T& m) {
@@ -53,6 +53,26 @@ auto fields(T& m) {
 template <is_a<checkpoint_contents> T>
 auto fields(T& m) {
   return std::tie(m.checkpoint, m.operators);
+}
+template <is_a<keep_replica> T>
+auto fields(T& m) {
+  return std::tie(m.checkpoint, m.operators, m.keep_from);
+}
+template <is_a<forget_replicas> T>
+auto fields(T& m) {
+  return std::tie(m.checkpoints);
+}
+template <is_a<replicas_held> T>
+auto fields(T& m) {
+  return std::tie(m.checkpoints, m.attempt);
+}
+template <is_a<worker_joined> T>
+auto fields(T& m) {
+  return std::tie(m.keeps_replicas, m.held);
+}
+template <is_a<replica_answered> T>
+auto fields(T& m) {
+  return std::tie(m.question, m.code, m.problem, m.held, m.contents);
 }
 template <is_a<deploy_tasks> T>
 auto fields(T& m) {
@@ -89,6 +109,15 @@ void get(byte_reader& in, order_to_task& m) {
   get(in, m.attempt);
   get(in, m.task);
   m.order = get_variant<task_order>(in);
+}
+
+void put(byte_writer& out, const order_to_keeper& m) {
+  put(out, m.question);
+  put(out, m.order);
+}
+void get(byte_reader& in, order_to_keeper& m) {
+  get(in, m.question);
+  m.order = get_variant<replica_order>(in);
 }
 
 namespace {

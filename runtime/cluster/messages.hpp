@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -41,6 +42,7 @@ struct worker_welcome {
   std::uint32_t worker = 0; ///< its number
   std::vector<std::pair<std::string, std::string>> settings;
   bool is_stored = false; ///< whether checkpoints are
+  bool keeps_replicas = false; ///< whether it is to keep copies of them
 };
 
 /// It may not, and is not to try again as it is.
@@ -85,10 +87,57 @@ struct order_to_task {
   task_order order;
 };
 
+/// Keep a copy of this checkpoint, as checkpoint_store::store() would store it.
+struct keep_replica {
+  completed_checkpoint checkpoint;
+  std::vector<std::shared_ptr<const operator_snapshot>> operators; ///< with all their data
+  checkpoint_id keep_from;
+};
+
+/// Send the copy of this checkpoint.
+struct fetch_replica {
+  checkpoint_id checkpoint;
+};
+
+/// Delete the copies of these checkpoints.
+struct forget_replicas {
+  std::vector<checkpoint_id> checkpoints;
+};
+
+/// This attempt has begun: should the coordinator be lost with its disk, the next one is to have a higher number.
+struct note_attempt {
+  epoch attempt;
+};
+
+using replica_order = std::variant<keep_replica, fetch_replica, forget_replicas, note_attempt>;
+
+/// To what keeps copies of checkpoints on a worker; answered by replica_answered.
+struct order_to_keeper {
+  std::uint64_t question = 0; ///< its number
+  replica_order order;
+};
+
 // worker -> coordinator
 
+/// What a worker has kept.
+struct replicas_held {
+  std::vector<completed_checkpoint> checkpoints; ///< oldest first
+  epoch attempt;                                 ///< the last that it has heard of
+};
+
 /// It has heard that it may.
-struct worker_joined {};
+struct worker_joined {
+  bool keeps_replicas = false;
+  replicas_held held;
+};
+
+struct replica_answered {
+  std::uint64_t question = 0;
+  errc code{};         ///< where there is a problem
+  std::string problem; ///< empty: it is done
+  replicas_held held;  ///< now
+  checkpoint_contents contents; ///< of fetch_replica
+};
 
 /// What one task says of a checkpoint. The snapshots are all there: none is still to be read.
 struct snapshot_sent {
@@ -106,9 +155,11 @@ struct peer_lost {
   std::string reason;
 };
 
-using to_worker = std::variant<worker_welcome, worker_refused, worker_released, deploy_tasks, order_to_task>;
+using to_worker = std::variant<worker_welcome, worker_refused, worker_released, deploy_tasks, order_to_task,
+                               order_to_keeper>;
 using to_coordinator = std::variant<worker_hello, worker_joined, task_opened, task_ended, loop_entry_ended, loop_probed, task_failed,
-                                    task_stopped, snapshot_sent, snapshot_failed, completion_handled, peer_lost>;
+                                    task_stopped, snapshot_sent, snapshot_failed, completion_handled, peer_lost,
+                                    replica_answered>;
 
 // worker -> worker
 

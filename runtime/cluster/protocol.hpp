@@ -46,6 +46,7 @@ struct look_due {};
 /// The worker has heard that it is welcome.
 struct worker_confirmed {
   std::uint32_t number = 0;
+  worker_joined what;
 };
 
 // supervisor -> worker_registry
@@ -109,6 +110,19 @@ struct peer_called {
   caf::actor link;
 };
 
+// worker -> replica_keeper
+
+/// Open the copies of checkpoints; answered by replicas_opened. It is also told order_to_keeper.
+struct open_replicas {
+  std::string job;
+  checkpoint_config config; ///< as the coordinator has it
+};
+
+struct replicas_opened {
+  status outcome;
+  replicas_held held;
+};
+
 // worker -> itself
 
 /// Leave: stop all tasks, and end.
@@ -143,6 +157,9 @@ WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
 WEIR_LOCAL_MESSAGE(weir::call_due)
 WEIR_LOCAL_MESSAGE(weir::peer_called)
+WEIR_LOCAL_MESSAGE(weir::open_replicas)
+WEIR_LOCAL_MESSAGE(weir::order_to_keeper)
+WEIR_LOCAL_MESSAGE(weir::replicas_opened)
 WEIR_LOCAL_MESSAGE(weir::leave_cluster)
 WEIR_LOCAL_MESSAGE(weir::link_lost)
 WEIR_LOCAL_MESSAGE(weir::kill_hosted_task)

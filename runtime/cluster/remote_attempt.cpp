@@ -1,20 +1,57 @@
 #include <weir/runtime/supervisor.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <utility>
 
+#include <weir/base/log.hpp>
 #include <weir/runtime/cluster/placement.hpp>
 #include <weir/runtime/cluster/remote_task.hpp>
+#include <weir/runtime/starting_point.hpp>
 
 /// \file
 /// The part of the supervisor that has tasks run by workers.
 
 namespace weir {
 
+namespace {
+
+constexpr std::chrono::seconds time_to_come{2}; // for workers that hold what is missing
+
+} // namespace
+
 void supervisor_actor::claim_slots() {
   phase_ = phase::claiming;
   tell(*this, registry_, weir::claim_slots{slots_of(job_.plan)});
+}
+
+/// Before the first attempt: what this process has lost of the job's checkpoints, workers may have.
+void supervisor_actor::adopt_checkpoints() {
+  phase_ = phase::preparing;
+  tell(*this, store_,
+       weir::adopt_checkpoints{job_.restored ? job_.restored->checkpoint.id : checkpoint_id{}});
+}
+
+void supervisor_actor::checkpoints_were_adopted(const result<bool>& changed) {
+  if (!changed) {
+    const errc code = changed.failure().code;
+    if (code != errc::io && code != errc::capacity && code != errc::checkpoint) {
+      give_up(changed.failure().message);
+      return;
+    }
+    log_warning("the job cannot start yet", {{"job", job_.graph->name}, {"reason", changed.failure().message}});
+    tell_self_later(*this, time_to_come, claim_again{});
+    return;
+  }
+  if (!*changed && job_.has_start) {
+    deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
+    return;
+  }
+  if (const status chosen = choose_starting_point(job_); chosen)
+    adopt_checkpoints(); // again: now there is one that can be secured
+  else
+    give_up(chosen.failure().message);
 }
 
 /// Tells the workers of this attempt which tasks are theirs, and makes an actor here for each.

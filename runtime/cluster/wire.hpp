@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ template <class A, class B>
   requires(!flat<std::pair<A, B>>)
 void put(byte_writer& out, const std::pair<A, B>& both);
 template <class T>
+void put(byte_writer& out, const std::shared_ptr<const T>& one);
+template <class T>
 void put(byte_writer& out, const std::vector<T>& all);
 template <class T>
 void put(byte_writer& out, const std::set<T>& all);
@@ -52,6 +55,12 @@ template <class A, class B>
 void put(byte_writer& out, const std::pair<A, B>& both) {
   put(out, both.first);
   put(out, both.second);
+}
+
+/// What it points to, which is there.
+template <class T>
+void put(byte_writer& out, const std::shared_ptr<const T>& one) {
+  put(out, *one);
 }
 
 template <class T>
@@ -80,6 +89,8 @@ template <class A, class B>
   requires(!flat<std::pair<A, B>>)
 void get(byte_reader& in, std::pair<A, B>& both);
 template <class T>
+void get(byte_reader& in, std::shared_ptr<const T>& one);
+template <class T>
 void get(byte_reader& in, std::vector<T>& all);
 template <class T>
 void get(byte_reader& in, std::set<T>& all);
@@ -94,6 +105,13 @@ template <class A, class B>
 void get(byte_reader& in, std::pair<A, B>& both) {
   get(in, both.first);
   get(in, both.second);
+}
+
+template <class T>
+void get(byte_reader& in, std::shared_ptr<const T>& one) {
+  auto made = std::make_shared<T>();
+  get(in, *made);
+  one = std::move(made);
 }
 
 template <class T>

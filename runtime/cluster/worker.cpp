@@ -113,6 +113,7 @@ result<std::unique_ptr<worker>> worker::start(const topology& what, const job_co
   if (setup.config.cluster.slots == 0)
     setup.config.cluster.slots = std::max(1u, std::thread::hardware_concurrency());
   setup.name = own_name();
+  setup.replicas = std::make_shared<replica_directory>(config.checkpoint.directory);
   return std::unique_ptr<worker>(new worker(std::make_unique<running>(std::move(setup))));
 }
 

@@ -74,8 +74,10 @@ caf::behavior worker_actor::make_behavior() {
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   door_ = spawn_actor<worker_door_actor>(system(), self);
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
+  keeper_ = spawn_detached<replica_keeper_actor>(system(), setup_.replicas, self);
   return connection_behavior().or_else(caf::message_handler{
       [this](leave_cluster) { end(worker_end::cause::left, "it was told to"); },
+      [this](const replicas_opened& answer) { replicas_were_opened(answer); },
       [this](const peer_called& call) { call_came(call); },
       [this](const link_lost& fact) {
         if (fact.attempt != attempt_ || links_.empty())
@@ -98,7 +100,7 @@ void worker_actor::on_exit() {
   connection_actor::on_exit();
   if (port_ != 0)
     unpublish(door_, port_);
-  for (caf::actor* helper : {&door_, &snapshots_})
+  for (caf::actor* helper : {&door_, &snapshots_, &keeper_})
     if (*helper)
       kill_actor(std::exchange(*helper, nullptr));
   for (const auto& [number, link] : links_)
@@ -151,8 +153,18 @@ void worker_actor::handle(const worker_welcome& message) {
   config_.checkpoint.directory = message.is_stored ? working : std::filesystem::path();
   number_ = message.worker;
   has_joined_ = true;
-  report(worker_joined{});
+  if (message.keeps_replicas)
+    tell(*this, keeper_, open_replicas{setup_.graph->name, config_.checkpoint});
+  else
+    report(worker_joined{});
   log_info("joined the coordinator", {{"job", setup_.graph->name}, {"worker", setup_.name}, {"slots", config_.cluster.slots}});
+}
+
+void worker_actor::replicas_were_opened(const replicas_opened& answer) {
+  if (!answer.outcome)
+    log_warning("this worker keeps no copies of checkpoints",
+                {{"job", setup_.graph->name}, {"reason", answer.outcome.failure().message}});
+  report(worker_joined{answer.outcome.has_value(), answer.held});
 }
 
 void worker_actor::handle(const worker_refused& message) {

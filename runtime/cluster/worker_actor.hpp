@@ -12,6 +12,7 @@
 #include <weir/runtime/cluster/connection.hpp>
 #include <weir/runtime/cluster/messages.hpp>
 #include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/replica_keeper.hpp>
 #include <weir/runtime/deployment.hpp>
 #include <weir/runtime/graph.hpp>
 #include <weir/runtime/job_config.hpp>
@@ -38,6 +39,7 @@ struct worker_setup {
   job_config config;
   tcp_address coordinator;
   std::string name; ///< for messages
+  std::shared_ptr<replica_directory> replicas;
   std::function<void(worker_end)> done;
 };
 
@@ -96,6 +98,8 @@ class worker_actor : public connection_actor {
   void handle(const worker_released&);
   void handle(deploy_tasks& order);
   void handle(const order_to_task& order);
+  void handle(order_to_keeper& order) { tell(*this, keeper_, std::move(order)); }
+  void replicas_were_opened(const replicas_opened& answer);
   void make_tasks(deploy_tasks& order);
   void connect_tasks(const std::vector<planned_channel>& channels, const deploy_tasks& order);
   void task_has_stopped(const task_stopped& fact);
@@ -115,6 +119,7 @@ class worker_actor : public connection_actor {
   std::string host_; // where other workers reach the door
   std::uint16_t port_ = 0;
   caf::actor snapshots_;
+  caf::actor keeper_; // of copies of checkpoints
 
   epoch attempt_{};
   epoch stopped_attempt_{}; // a deployment of this one or an earlier one comes too late

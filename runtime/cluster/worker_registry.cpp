@@ -13,17 +13,20 @@ namespace weir {
 
 namespace {
 
-// Workers that are started together join together, and the first one is not to get everything.
-constexpr std::chrono::milliseconds time_to_join{100};
+/// The way to an own address begins at it.
+bool is_of_this_machine(const std::string& host) {
+  return is_loopback(host) || own_address_towards({host, 1}) == host;
+}
 
 constexpr std::chrono::seconds time_between_reports{10};
 
 } // namespace
 
 worker_connection::worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker,
-                                     worker_welcome welcome, const caf::actor& peer, caf::actor registry)
+                                     worker_welcome welcome, const caf::actor& peer, caf::actor registry,
+                                     std::shared_ptr<replica_set> replicas)
     : connection_actor(setup, config), worker_(std::move(worker)), welcome_(std::move(welcome)), first_peer_(peer),
-      registry_(std::move(registry)) {}
+      registry_(std::move(registry)), replicas_(std::move(replicas)) {}
 
 void worker_connection::begin() {
   connect(std::exchange(first_peer_, nullptr));
@@ -54,8 +57,13 @@ void worker_connection::receive(std::string_view message) {
   std::visit([this](auto& one) { handle(one); }, what);
 }
 
-void worker_connection::handle(const worker_joined&) {
-  tell(*this, registry_, worker_confirmed{worker_.number});
+void worker_connection::handle(worker_joined& fact) {
+  tell(*this, registry_, worker_confirmed{worker_.number, std::move(fact)});
+}
+
+void worker_connection::handle(replica_answered& fact) {
+  if (replicas_)
+    replicas_->answered(worker_.number, std::move(fact));
 }
 
 void worker_connection::handle(const peer_lost& fact) {
@@ -74,6 +82,8 @@ void worker_connection::handle(snapshot_sent& fact) {
 void worker_connection::handle_loss(const std::string& reason) {
   if (!is_released_)
     log_warning("a worker was lost", {{"worker", worker_.name}, {"reason", reason}});
+  if (replicas_)
+    replicas_->leave(worker_.number);
   quit(); // which those learn that have tasks there
 }
 
@@ -81,7 +91,13 @@ worker_registry_actor::worker_registry_actor(caf::actor_config& setup, registry_
     : actor_base(setup), setup_(std::move(what)) {
   ignore_unknown_messages(*this);
   on_watched_end(*this, [this](const caf::actor_addr& who, const std::string&) {
-    const auto has_ended = [&](const auto& one) { return one.second.connection.address() == who; };
+    const auto has_ended = [&](const auto& one) {
+      if (one.second.connection.address() != who)
+        return false;
+      if (setup_.replicas)
+        setup_.replicas->leave(one.first);
+      return true;
+    };
     std::erase_if(admitted_, has_ended);
     std::erase_if(workers_, has_ended);
     quit_if_done();
@@ -91,7 +107,7 @@ worker_registry_actor::worker_registry_actor(caf::actor_config& setup, registry_
 caf::behavior worker_registry_actor::make_behavior() {
   return {
       [this](const bytes& greeting) { admit(greeting, sender_of_message(*this)); },
-      [this](const worker_confirmed& fact) { confirm(fact.number); },
+      [this](const worker_confirmed& fact) { confirm(fact); },
       [this](report_waiting) { say_what_is_missing(); },
       [this](claim_due) {
         has_waited_ = true;
@@ -118,6 +134,8 @@ caf::behavior worker_registry_actor::make_behavior() {
 
 void worker_registry_actor::on_exit() {
   claim_.reset();
+  if (setup_.replicas)
+    setup_.replicas->close();
   for (auto* const all : {&admitted_, &workers_}) {
     for (const auto& [number, worker] : *all)
       kill_actor(worker.connection);
@@ -167,19 +185,23 @@ void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from)
                             ": start the same program file as coordinator and workers");
   joined_worker worker{++last_, hello->name, hello->host, hello->port, hello->slots, {}};
   worker.connection = spawn_actor<worker_connection>(
-      system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored}, from,
-      caf::actor_cast<caf::actor>(this));
+      system(), setup_.config, worker, worker_welcome{worker.number, setup_.settings, setup_.is_stored, setup_.replicas != nullptr}, from,
+      caf::actor_cast<caf::actor>(this), setup_.replicas);
   watch(*this, worker.connection);
   tell(*this, worker.connection, begin_connection{});
   admitted_.emplace(worker.number, std::move(worker));
 }
 
 /// It has heard that it is welcome, so there is a way in both directions.
-void worker_registry_actor::confirm(std::uint32_t number) {
-  auto found = admitted_.extract(number);
+void worker_registry_actor::confirm(const worker_confirmed& fact) {
+  auto found = admitted_.extract(fact.number);
   if (found.empty())
     return;
   const joined_worker& worker = found.mapped();
+  if (setup_.replicas && fact.what.keeps_replicas)
+    setup_.replicas->join({worker.number, worker.name, is_of_this_machine(worker.host), fact.what.held}, worker.connection);
+  else if (setup_.replicas)
+    setup_.replicas->join_without(worker.number);
   log_info("worker joined", {{"job", setup_.job}, {"worker", worker.name}, {"slots", worker.slots}});
   workers_.insert(std::move(found));
   answer_claim();
@@ -208,7 +230,7 @@ void worker_registry_actor::answer_claim() {
     return;
   const bool all_are_here = setup_.config.workers != 0 && workers_.size() >= setup_.config.workers;
   if (!has_waited_ && !all_are_here) {
-    tell_self_later(*this, setup_.config.workers != 0 ? setup_.config.timeout : time_to_join, claim_due{});
+    tell_self_later(*this, setup_.config.workers != 0 ? setup_.config.timeout : setup_.patience, claim_due{});
     return;
   }
   has_waited_ = true;

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include <weir/base/caf.hpp>
 #include <weir/runtime/cluster/connection.hpp>
 #include <weir/runtime/cluster/protocol.hpp>
+#include <weir/runtime/cluster/replica_set.hpp>
 #include <weir/runtime/cluster/shared_settings.hpp>
 
 namespace weir {
@@ -19,6 +21,8 @@ struct registry_setup {
   std::uint64_t program = 0; ///< see program_digest
   setting_texts settings;
   bool is_stored = false;
+  std::shared_ptr<replica_set> replicas; ///< the workers that keep copies of checkpoints; null: none are to
+  duration patience{};                   ///< with workers that come later than the first
   cluster_config config;
 };
 
@@ -27,7 +31,7 @@ struct registry_setup {
 class worker_connection : public connection_actor {
  public:
   worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker, worker_welcome welcome,
-                    const caf::actor& peer, caf::actor registry);
+                    const caf::actor& peer, caf::actor registry, std::shared_ptr<replica_set> replicas);
 
  protected:
   caf::behavior make_behavior() override;
@@ -38,7 +42,8 @@ class worker_connection : public connection_actor {
 
  private:
   void handle(const worker_hello&) {}
-  void handle(const worker_joined&);
+  void handle(worker_joined& fact);
+  void handle(replica_answered& fact);
   void handle(const peer_lost& fact);
   void handle(snapshot_sent& fact);
   void handle(const snapshot_failed& fact) { tell(*this, coordinator_, fact); }
@@ -52,6 +57,7 @@ class worker_connection : public connection_actor {
   worker_welcome welcome_;
   caf::actor first_peer_;
   caf::actor registry_;
+  std::shared_ptr<replica_set> replicas_;
   caf::actor supervisor_;
   caf::actor coordinator_;
   bool is_released_ = false;
@@ -73,7 +79,7 @@ class worker_registry_actor : public actor_base {
   };
 
   void admit(const bytes& greeting, const caf::actor& from);
-  void confirm(std::uint32_t number);
+  void confirm(const worker_confirmed& fact);
   void answer(const caf::actor& who, const to_worker& message);
   void refuse(const caf::actor& who, const std::string& reason);
   void answer_claim();

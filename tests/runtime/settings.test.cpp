@@ -102,6 +102,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"checkpoint.maximum-concurrent", "6"},
                                                       {"checkpoint.tolerated-failures", "7"},
                                                       {"checkpoint.retained", "8"},
+                                                      {"checkpoint.replicas", "3"},
                                                       {"checkpoint.retain-on-cancel", "false"},
                                                       {"checkpoint.incremental", "false"},
                                                       {"checkpoint.mode", "at-least-once"},

@@ -96,6 +96,7 @@ job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<st
 
   if (mode.workers != 0) {
     config.cluster.listen = "127.0.0.1:0";
+    config.cluster.workers = mode.workers; // the first one need not wait for others that may come
     config.state.cache_size = std::uint64_t{1} << 20; // the least that can be set from outside
   }
   auto started = weir::job::start(job, config);
