@@ -205,8 +205,7 @@ class watched_windows {
 /// Adds windows of its own choice to `records`, and has them watched.
 using add_windows = void (*)(const stream<sighting>& records, std::mt19937_64& random, watched_windows& watched);
 
-/// Runs random jobs with these windows in every mode of the corpus, with a sanitizer in a part of them; more of
-/// them where WEIR_WINDOW_ROUNDS says so.
+/// Runs random jobs with these windows in every mode of the corpus; more of them where WEIR_WINDOW_ROUNDS says so.
 void windows_agree_with_their_definitions(add_windows add);
 
 /// Runs jobs once as fast as they go and once with a source that pauses.
