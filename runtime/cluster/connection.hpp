@@ -61,7 +61,11 @@ class connection_actor : public actor_base {
 
   duration timeout() const noexcept { return timeout_; }
 
+  /// Gathers it with others that are sent in the same message of this actor.
   void send(std::string_view message);
+
+  /// Sends what has been gathered now: this actor is about to end.
+  void flush();
 
   /// Something has come. May throw malformed_bytes.
   virtual void receive(std::string_view message) = 0;
@@ -75,7 +79,6 @@ class connection_actor : public actor_base {
 
  private:
   void handle_frame(const bytes& frame);
-  void flush();
   void look_for_silence();
   void send_frame(bytes frame);
   void stop_pulse();

@@ -155,11 +155,16 @@ struct peer_lost {
   std::string reason;
 };
 
+/// It was told to end: its tasks do, and none of what they hold is lost.
+struct worker_leaves {
+  epoch attempt;
+};
+
 using to_worker = std::variant<worker_welcome, worker_refused, worker_released, deploy_tasks, order_to_task,
                                order_to_keeper>;
 using to_coordinator = std::variant<worker_hello, worker_joined, task_opened, task_ended, loop_entry_ended, loop_probed, task_failed,
                                     task_stopped, snapshot_sent, snapshot_failed, completion_handled, peer_lost,
-                                    replica_answered>;
+                                    worker_leaves, replica_answered>;
 
 // worker -> worker
 

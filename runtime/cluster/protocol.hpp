@@ -128,6 +128,9 @@ struct replicas_opened {
 /// Leave: stop all tasks, and end.
 struct leave_cluster {};
 
+/// Time to say which tasks have still not stopped.
+struct report_hosted_unstopped {};
+
 // link between workers -> worker
 
 /// The link is of no use any more.
@@ -161,6 +164,7 @@ WEIR_LOCAL_MESSAGE(weir::open_replicas)
 WEIR_LOCAL_MESSAGE(weir::order_to_keeper)
 WEIR_LOCAL_MESSAGE(weir::replicas_opened)
 WEIR_LOCAL_MESSAGE(weir::leave_cluster)
+WEIR_LOCAL_MESSAGE(weir::report_hosted_unstopped)
 WEIR_LOCAL_MESSAGE(weir::link_lost)
 WEIR_LOCAL_MESSAGE(weir::kill_hosted_task)
 WEIR_END_MESSAGES(weir_cluster)

@@ -76,7 +76,13 @@ caf::behavior worker_actor::make_behavior() {
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
   keeper_ = spawn_detached<replica_keeper_actor>(system(), setup_.replicas, self);
   return connection_behavior().or_else(caf::message_handler{
-      [this](leave_cluster) { end(worker_end::cause::left, "it was told to"); },
+      [this](leave_cluster) {
+        if (has_joined_ && !is_lost() && !ending_)
+          report(worker_leaves{attempt_});
+        flush();
+        end(worker_end::cause::left, "it was told to");
+      },
+      [this](report_hosted_unstopped) { log_unstopped(); },
       [this](const replicas_opened& answer) { replicas_were_opened(answer); },
       [this](const peer_called& call) { call_came(call); },
       [this](const link_lost& fact) {
@@ -211,10 +217,13 @@ void worker_actor::make_tasks(deploy_tasks& order) {
   deployment made = make_deployment(*setup_.graph, *plan, config_, order.run,
                                     deal_out_states(*setup_.graph, *plan, contents, order.first_splits), contents);
   for (std::uint32_t i = 0; i < made.tasks.size(); ++i)
-    if (order.placement[i] == number_)
-      tasks_[task_id{i}].actor =
+    if (order.placement[i] == number_) {
+      hosted_task& hosted = tasks_[task_id{i}];
+      hosted.name = made.tasks[i].name;
+      hosted.actor =
           spawn_task(system(), attempt_, task_id{i}, std::move(made.tasks[i]), config_.task, config_.checkpoint.mode,
                      plan->key_groups, caf::actor_cast<caf::actor>(this));
+    }
   connect_tasks(made.channels, order);
 }
 
@@ -316,7 +325,16 @@ void worker_actor::end(worker_end::cause why, const std::string& reason) {
   for (const auto& [id, task] : tasks_)
     if (!task.stopped)
       tell(*this, task.actor, stop_task{});
+  tell_self_later(*this, patience_with_tasks, report_hosted_unstopped{});
   end_if_stopped();
+}
+
+void worker_actor::log_unstopped() {
+  for (const auto& [id, task] : tasks_)
+    if (!task.stopped)
+      log_warning("waiting for a task to stop before this worker can go on: a function of the user has not returned",
+                  {{"task", task.name}});
+  tell_self_later(*this, patience_with_tasks, report_hosted_unstopped{});
 }
 
 void worker_actor::end_if_stopped() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -87,7 +88,10 @@ class worker_actor : public connection_actor {
   void handle_loss(const std::string& reason) override;
 
  private:
+  static constexpr std::chrono::seconds patience_with_tasks{10};
+
   struct hosted_task {
+    std::string name;
     caf::actor actor;
     bool stopped = false;
   };
@@ -106,6 +110,7 @@ class worker_actor : public connection_actor {
   void call_came(const peer_called& call);
   void end(worker_end::cause why, const std::string& reason);
   void end_if_stopped();
+  void log_unstopped();
   template <class Fact>
   void report(const Fact& fact) {
     send(encoded_message(to_coordinator{fact}));

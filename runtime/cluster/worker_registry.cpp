@@ -72,6 +72,12 @@ void worker_connection::handle(const peer_lost& fact) {
                    "worker " + worker_.name + " has lost worker " + fact.name + ": " + fact.reason, true});
 }
 
+void worker_connection::handle(const worker_leaves& fact) {
+  is_leaving_ = true;
+  log_info("a worker leaves", {{"worker", worker_.name}});
+  tell(*this, supervisor_, task_failed{fact.attempt, task_id{0}, "worker " + worker_.name + " leaves: it was told to end", true});
+}
+
 void worker_connection::handle(snapshot_sent& fact) {
   auto all = std::make_shared<operator_snapshots>();
   for (operator_snapshot& one : fact.operators)
@@ -80,7 +86,7 @@ void worker_connection::handle(snapshot_sent& fact) {
 }
 
 void worker_connection::handle_loss(const std::string& reason) {
-  if (!is_released_)
+  if (!is_released_ && !is_leaving_)
     log_warning("a worker was lost", {{"worker", worker_.name}, {"reason", reason}});
   if (replicas_)
     replicas_->leave(worker_.number);

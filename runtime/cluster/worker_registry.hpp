@@ -45,6 +45,7 @@ class worker_connection : public connection_actor {
   void handle(worker_joined& fact);
   void handle(replica_answered& fact);
   void handle(const peer_lost& fact);
+  void handle(const worker_leaves& fact);
   void handle(snapshot_sent& fact);
   void handle(const snapshot_failed& fact) { tell(*this, coordinator_, fact); }
   void handle(const completion_handled& fact) { tell(*this, coordinator_, fact); }
@@ -61,6 +62,7 @@ class worker_connection : public connection_actor {
   caf::actor supervisor_;
   caf::actor coordinator_;
   bool is_released_ = false;
+  bool is_leaving_ = false;
 };
 
 /// Whom workers ask to be let in, and who knows those that were. Published; lives as long as the job.
