@@ -1,11 +1,16 @@
 #include <weir/runtime/cluster/replica_keeper.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <weir/base/file_descriptor.hpp>
 #include <weir/base/log.hpp>
 
 namespace weir {
@@ -15,6 +20,20 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int most_workers = 1024; // that share a directory
+constexpr const char* temporary_prefix = "weir-worker-";
+
+/// What workers that were killed have left: nobody holds its lock. One that was just made has none yet.
+void remove_abandoned(const fs::path& parent) {
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, code)) {
+    if (!entry.path().filename().string().starts_with(temporary_prefix) ||
+        fs::file_time_type::clock::now() - entry.last_write_time(code) < std::chrono::minutes{1} || code)
+      continue;
+    const file_descriptor owner(::open((entry.path() / "owner").c_str(), O_RDWR | O_CLOEXEC));
+    if (owner.number() >= 0 && ::flock(owner.number(), LOCK_EX | LOCK_NB) == 0)
+      fs::remove_all(entry.path(), code);
+  }
+}
 
 } // namespace
 
@@ -29,8 +48,11 @@ replica_directory::~replica_directory() {
 
 result<fs::path> replica_directory::make_temporary() {
   std::error_code code;
-  const fs::path parent = fs::temp_directory_path(code);
-  std::string pattern = ((code ? fs::path("/tmp") : parent) / "weir-worker-XXXXXX").string();
+  fs::path parent = fs::temp_directory_path(code);
+  if (code)
+    parent = "/tmp";
+  remove_abandoned(parent);
+  std::string pattern = (parent / (std::string(temporary_prefix) + "XXXXXX")).string();
   if (!::mkdtemp(pattern.data()))
     return error{errc::io, "cannot make a directory " + pattern + " for copies of checkpoints: " + errno_text(errno) +
                                ". Give the worker one (--checkpoint-dir)"};
