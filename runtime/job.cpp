@@ -65,19 +65,6 @@ status check_state(const job_config& config) {
   return {};
 }
 
-/// Whether all records that go from task to task can be written down.
-status check_records_can_move(const topology_graph& graph, const job_plan& plan) {
-  std::string problems;
-  for (const planned_edge& edge : plan.edges)
-    if (const graph_edge& declared = graph.edges[edge.edge]; !declared.codec) {
-      const operator_node& from = graph.operators[declared.from];
-      problems += (problems.empty() ? "" : "\n") + ("operator '" + from.name + "': its records of type " +
-                                                     from.outputs[declared.output] +
-                                                     " cannot be sent to another process: give the type a `serialize`");
-    }
-  if (problems.empty())
-    return {};
-  return error{errc::invalid_topology, problems};
 }
 
 } // namespace
@@ -125,8 +112,9 @@ struct job::running {
   }
 
   /// An order to a job that has ended is answered at once.
-  void carry_out(job_order order) {
-    tell_anonymously(supervisor, job_ordered{std::move(order)});
+  template <class Ordered>
+  void carry_out(Ordered order) {
+    tell_anonymously(supervisor, std::move(order));
   }
 
   std::string name;
@@ -210,19 +198,23 @@ void job::stop() {
 }
 
 void job::tell(job_order order) {
-  running_->carry_out(std::move(order));
+  running_->carry_out(job_ordered{std::move(order)});
+}
+
+void job::tell(rescale_order order) {
+  running_->carry_out(rescale_ordered{std::move(order)});
 }
 
 result<completed_checkpoint> job::savepoint(const std::filesystem::path& file) {
-  std::promise<job_order::answer> answered;
-  tell({.what = job_order::kind::savepoint,
-        .drain = false,
-        .savepoint = file,
-        .done = {[&](job_order::answer answer) { answered.set_value(std::move(answer)); }}});
-  const job_order::answer answer = answered.get_future().get();
+  const job_order::answer answer =
+      ask(job_order{.what = job_order::kind::savepoint, .drain = false, .savepoint = file, .done = {}});
   if (!answer)
     return answer.failure();
   return **answer;
+}
+
+result<rescale_outcome> job::rescale(std::uint32_t parallelism) {
+  return ask(rescale_order{.parallelism = parallelism, .done = {}});
 }
 
 void job::kill_task(const std::string& operator_name, std::uint32_t instance) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <weir/base/error.hpp>
 #include <weir/runtime/job_config.hpp>
@@ -45,9 +47,27 @@ class job {
   /// once.
   void tell(job_order order);
 
+  /// Goes on with another parallelism, as rescale() does. Returns at once.
+  void tell(rescale_order order);
+
+  /// Gives an order and waits for what comes of it.
+  template <class Order>
+  typename Order::answer ask(Order order) {
+    // Shared, since whoever sets the value may still be busy with it when it has been read.
+    const auto answered = std::make_shared<std::promise<typename Order::answer>>();
+    order.done = {[answered](typename Order::answer answer) { answered->set_value(std::move(answer)); }};
+    tell(std::move(order));
+    return answered->get_future().get();
+  }
+
   /// Takes a checkpoint now and writes it to `file`, which refers to no other and may be moved anywhere: a job started
   /// with it as checkpoint.from goes on from there. Waits until it is on disk, or cannot be taken.
   result<completed_checkpoint> savepoint(const std::filesystem::path& file);
+
+  /// Takes a checkpoint, stops all tasks, and starts them again from it with another parallelism of the operators that do
+  /// not set their own. Waits until they run. What is wrong with it is found before anything is stopped; when something
+  /// fails later, the job restarts with the parallelism that it had.
+  result<rescale_outcome> rescale(std::uint32_t parallelism);
 
   /// Ends one instance of an operator as if it had been killed. For tests.
   void kill_task(const std::string& operator_name, std::uint32_t instance);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include <weir/base/clock.hpp>
 #include <weir/base/error.hpp>
 #include <weir/snapshot/checkpoint_store.hpp>
 
@@ -57,6 +58,22 @@ struct job_order {
   kind what = kind::stop;
   bool drain = false;              ///< of stop: as if all input had ended
   std::filesystem::path savepoint; ///< the file to write; of stop and cancel empty for none
+  order_answer<answer> done;
+};
+
+/// What has come of a rescale_order.
+struct rescale_outcome {
+  std::uint32_t before = 0; ///< the parallelism until then
+  std::uint32_t after = 0;
+  std::optional<completed_checkpoint> checkpoint; ///< that it went on from; nothing where nothing had to change
+  duration pause{}; ///< from when sources were told to read no more until all tasks ran again
+};
+
+/// Tells a running job to go on with another parallelism.
+struct rescale_order {
+  using answer = result<rescale_outcome>;
+
+  std::uint32_t parallelism = 0; ///< of the operators that do not set their own
   order_answer<answer> done;
 };
 

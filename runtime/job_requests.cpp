@@ -1,8 +1,10 @@
 #include <weir/runtime/job_requests.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <future>
+#include <limits>
+#include <optional>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -54,6 +56,33 @@ result<fs::path> file_for(const std::string& job, const fs::path& checkpoint_dir
   return wanted / (job + "-" + time_for_names() + ".weir");
 }
 
+/// The parallelism that is asked for; one that is out of range is one that the job refuses.
+std::optional<std::uint32_t> parallelism_in(const json& words) {
+  const auto found = words.find("parallelism");
+  if (found == words.end() || !found->is_number_unsigned())
+    return std::nullopt;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(found->get<std::uint64_t>(), std::numeric_limits<std::uint32_t>::max()));
+}
+
+std::string rescale(job& of, const json& words) {
+  const auto parallelism = parallelism_in(words);
+  if (!parallelism)
+    return problem("rescale: expected \"parallelism\" with a whole number, found " + line_of(words).substr(0, 200));
+  const auto done = of.rescale(*parallelism);
+  if (!done)
+    return problem(done.failure().message);
+  json told = {{"ok", true},
+               {"before", done->before},
+               {"after", done->after},
+               {"pause_ms", std::chrono::duration<double, std::milli>(done->pause).count()}};
+  if (done->checkpoint) {
+    told["checkpoint"] = done->checkpoint->id.value;
+    told["bytes"] = done->checkpoint->bytes;
+  }
+  return line_of(told);
+}
+
 } // namespace
 
 std::string answer_request(job& of, const fs::path& checkpoint_directory, const std::string& request) {
@@ -62,6 +91,8 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
     return problem("expected {\"command\": ...}, found " + request.substr(0, 200));
   const std::string command = words["command"];
   const std::string target = words.value("target", json("")).is_string() ? words.value("target", "") : "";
+  if (command == "rescale")
+    return rescale(of, words);
   job_order order;
   order.drain = words.value("drain", json(false)) == json(true);
   if (command == "savepoint")
@@ -71,7 +102,7 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
   else if (command == "cancel")
     order.what = job_order::kind::cancel;
   else
-    return problem("expected savepoint, stop or cancel, found " + in_quotes(command));
+    return problem("expected savepoint, stop, cancel or rescale, found " + in_quotes(command));
   if (order.what == job_order::kind::savepoint || !target.empty()) {
     const auto file = file_for(of.name(), checkpoint_directory, target);
     if (!file)
@@ -79,10 +110,7 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
     order.savepoint = *file;
   }
   const std::string file = order.savepoint.string();
-  std::promise<job_order::answer> answered;
-  order.done = {[&](job_order::answer answer) { answered.set_value(std::move(answer)); }};
-  of.tell(std::move(order));
-  const job_order::answer answer = answered.get_future().get();
+  const job_order::answer answer = of.ask(std::move(order));
   if (!answer)
     return problem(answer.failure().message);
   json told = {{"ok", true}};

@@ -228,6 +228,20 @@ result<job_plan> make_plan(const topology_graph& graph, const job_config& config
   return plan;
 }
 
+status check_records_can_move(const topology_graph& graph, const job_plan& plan) {
+  std::string problems;
+  for (const planned_edge& edge : plan.edges)
+    if (const graph_edge& declared = graph.edges[edge.edge]; !declared.codec) {
+      const operator_node& from = graph.operators[declared.from];
+      problems += (problems.empty() ? "" : "\n") + ("operator '" + from.name + "': its records of type " +
+                                                     from.outputs[declared.output] +
+                                                     " cannot be sent to another process: give the type a `serialize`");
+    }
+  if (problems.empty())
+    return {};
+  return error{errc::invalid_topology, problems};
+}
+
 std::string_view to_string(partitioning how) noexcept {
   switch (how) {
   case partitioning::forward: return "forward";

@@ -54,6 +54,11 @@ struct job_plan {
 result<job_plan> make_plan(const topology_graph& graph, const job_config& config,
                            const std::set<std::uint32_t>& apart = {});
 
+/// Whether all records that go from task to task can be written down, as between processes they must be.
+///
+/// Errors: invalid_topology with every operator on a line of its own whose records cannot.
+status check_records_can_move(const topology_graph& graph, const job_plan& plan);
+
 /// The regions of a plan: which chains are connected, in whatever direction and over however many edges. Returns a
 /// number for each chain, from 0 on without gaps.
 std::vector<std::uint32_t> regions_of(const job_plan& plan);

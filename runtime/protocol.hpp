@@ -22,6 +22,11 @@ struct job_ordered {
   job_order order;
 };
 
+/// The same with this.
+struct rescale_ordered {
+  rescale_order order;
+};
+
 /// End the actor of one instance of an operator, as if it had been killed.
 struct kill_task {
   std::string operator_name;
@@ -44,6 +49,11 @@ struct region_restart_due {
   std::uint32_t restart; ///< number of the restart of a region in this attempt
 };
 
+/// The workers have had time enough to offer the slots that another parallelism takes.
+struct rescale_overdue {
+  epoch attempt; ///< the one that has ended for it
+};
+
 /// Time to say which tasks have still not stopped.
 struct report_unstopped {
   epoch attempt;
@@ -54,9 +64,11 @@ struct report_unstopped {
 WEIR_BEGIN_MESSAGES(weir_runtime, 2200)
 WEIR_LOCAL_MESSAGE(weir::supervise)
 WEIR_LOCAL_MESSAGE(weir::job_ordered)
+WEIR_LOCAL_MESSAGE(weir::rescale_ordered)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)
 WEIR_LOCAL_MESSAGE(weir::claim_again)
 WEIR_LOCAL_MESSAGE(weir::region_restart_due)
+WEIR_LOCAL_MESSAGE(weir::rescale_overdue)
 WEIR_LOCAL_MESSAGE(weir::report_unstopped)
 WEIR_END_MESSAGES(weir_runtime)

@@ -8,7 +8,6 @@
 #include <weir/base/log.hpp>
 #include <weir/base/units.hpp>
 #include <weir/snapshot/checkpoint_coordinator_actor.hpp>
-#include <weir/snapshot/checkpoint_file.hpp>
 #include <weir/snapshot/checkpoint_store_actor.hpp>
 
 namespace weir {
@@ -135,6 +134,7 @@ caf::behavior supervisor_actor::make_behavior() {
         if (!is_current(fact.attempt))
           return;
         last_complete_ = fact.checkpoint.id;
+        newest_checkpoint_ = fact.checkpoint;
         last_counts_ = std::move(fact.counts);
         ++report_.checkpoints;
         report_.checkpoint_time += fact.took;
@@ -146,7 +146,7 @@ caf::behavior supervisor_actor::make_behavior() {
           ++report_.failed_checkpoints;
       },
       [this](const last_checkpoint_finished& fact) {
-        if (is_current(fact.attempt) && phase_ == phase::finishing) {
+        if (is_current(fact.attempt) && (phase_ == phase::finishing || phase_ == phase::rescaling)) {
           failure_.clear();
           stop_tasks();
         }
@@ -206,6 +206,18 @@ caf::behavior supervisor_actor::make_behavior() {
         done();
       },
       [this](job_ordered& message) { carry_out(std::move(message.order)); },
+      [this](rescale_ordered& message) { carry_out(std::move(message.order)); },
+      [this](const workers_listed& answer) {
+        std::uint32_t slots = 0;
+        for (const joined_worker& worker : answer.workers)
+          slots += worker.slots;
+        for (rescale_order& order : std::exchange(rescales_to_check_, {}))
+          begin_rescale(std::move(order), slots);
+      },
+      [this](const rescale_overdue& order) {
+        if (is_current(order.attempt) && phase_ == phase::claiming && rescale_)
+          rescale_is_overdue();
+      },
       [this](const savepoint_taken& fact) {
         if (is_current(fact.attempt))
           answer_savepoint(fact);
@@ -242,7 +254,7 @@ void supervisor_actor::deploy(epoch attempt, std::shared_ptr<const checkpoint_co
   try {
     spawn_tasks(attempt, std::move(contents), highest);
   } catch (...) {
-    is_hopeless_ = true;
+    is_hopeless_ = !rescale_; // then there is a plan that the job has run with
     fail("a task could not be made: " + current_exception_text());
   }
 }
@@ -255,12 +267,14 @@ void supervisor_actor::spawn_tasks(epoch attempt,
   has_to_commit_ = false;
   failure_.clear();
   last_complete_ = contents ? contents->checkpoint.id : checkpoint_id{};
+  newest_checkpoint_ = contents ? std::optional{contents->checkpoint} : std::nullopt;
   last_counts_.clear();
   if (contents)
     for (const operator_snapshot& snapshot : contents->operators)
       last_counts_[snapshot.uid] += snapshot.counts;
   tasks_.clear();
   region_restart_.reset();
+  take_next_plan(contents.get());
   std::vector<connect_task> orders;
   if (registry_) {
     send_tasks(contents);
@@ -339,6 +353,8 @@ void supervisor_actor::run_tasks() {
   for (const running_task& task : tasks_)
     tell(*this, task.actor, run_task{});
   tell(*this, coordinator_, start_checkpoints{attempt_});
+  if (rescale_)
+    rescaled();
   if (drain_requested_)
     request_drain();
   else if (stop_requested_)
@@ -382,170 +398,8 @@ void supervisor_actor::take_step(std::uint32_t chain, loop_termination::step wha
   }
 }
 
-void supervisor_actor::carry_out(job_order order) {
-  std::error_code ignored;
-  if (!order.savepoint.empty() && !store_) {
-    order.done(error{errc::invalid_setting, "the job stores no checkpoints (checkpoint.dir), so there is nothing to make "
-                                            "a savepoint of"});
-    return;
-  }
-  if (std::filesystem::exists(std::filesystem::symlink_status(order.savepoint, ignored))) {
-    order.done(detail::file_exists(order.savepoint));
-    return;
-  }
-  const auto is_same = [&](const job_order& other) { return other.savepoint == order.savepoint; };
-  if (!order.savepoint.empty() &&
-      (order.savepoint == last_savepoint_ || std::any_of(savepoints_.begin(), savepoints_.end(), is_same))) {
-    order.done(error{errc::in_use, order.savepoint.string() + " is being written already: give another name"});
-    return;
-  }
-  if (order.what == job_order::kind::savepoint) {
-    request_savepoint(std::move(order));
-    return;
-  }
-  if (!order.savepoint.empty() && (phase_ == phase::finishing || !last_savepoint_.empty())) {
-    order.done(error{errc::checkpoint, "the job takes its last checkpoint already, and that cannot be written to " +
-                                           order.savepoint.string() + ": make one of it with `weir savepoint export`"});
-    return;
-  }
-  if (order.drain && (phase_ == phase::finishing || (stop_requested_ && !drain_requested_))) {
-    order.done(error{errc::checkpoint, "the job stops already, and cannot be drained any more: start it again, and drain "
-                                       "it then"});
-    return;
-  }
-  const bool is_cancel = order.what == job_order::kind::cancel && order.savepoint.empty();
-  const bool drains = order.drain;
-  if (!order.savepoint.empty())
-    last_savepoint_ = order.savepoint;
-  stops_.push_back(std::move(order));
-  if (is_cancel) {
-    request_cancel();
-  } else if (drains && !stop_requested_) {
-    stop_requested_ = drain_requested_ = true;
-    if (phase_ == phase::running)
-      request_drain();
-  } else if (!drains && (!drain_requested_ || (phase_ != phase::running && phase_ != phase::finishing))) {
-    drain_requested_ = false; // a job that does not come to its end can still be stopped
-    request_stop();
-  }
-}
-
-void supervisor_actor::request_savepoint(job_order order) {
-  if (phase_ != phase::running || region_restart_) {
-    order.done(error{errc::checkpoint, "the job is not running just now: it starts, restarts or stops; try again"});
-    return;
-  }
-  tell(*this, coordinator_, take_savepoint{attempt_, order.savepoint});
-  savepoints_.push_back(std::move(order));
-}
-
-void supervisor_actor::answer_savepoint(const savepoint_taken& fact) {
-  if (fact.outcome)
-    log_info("savepoint taken", {{"job", job_.graph->name},
-                                 {"checkpoint", to_string(fact.outcome->id)},
-                                 {"file", fact.file.string()},
-                                 {"bytes", fact.outcome->bytes}});
-  else
-    log_warning("a savepoint could not be taken",
-                {{"job", job_.graph->name}, {"file", fact.file.string()}, {"reason", fact.outcome.failure().message}});
-  if (fact.file == last_savepoint_)
-    last_savepoint_taken_ = fact.outcome;
-  std::erase_if(savepoints_, [&](const job_order& order) {
-    if (order.savepoint != fact.file)
-      return false;
-    order.done(fact.outcome ? job_order::answer{std::optional{*fact.outcome}} : job_order::answer{fact.outcome.failure()});
-    return true;
-  });
-}
-
-/// The job has ended: whoever waits for something is told.
-void supervisor_actor::answer_orders() {
-  for (const job_order& order : std::exchange(savepoints_, {}))
-    order.done(error{errc::checkpoint, "the job has ended before the savepoint was taken"});
-  for (const job_order& order : std::exchange(stops_, {})) {
-    if (report_.what == job_report::outcome::failed)
-      order.done(error{errc::checkpoint, "the job has failed: " + report_.failure});
-    else if (order.savepoint.empty())
-      order.done(std::optional<completed_checkpoint>{});
-    else if (!last_savepoint_taken_)
-      order.done(error{errc::checkpoint, "the job had ended before; its checkpoints are there"});
-    else if (*last_savepoint_taken_)
-      order.done(std::optional{**last_savepoint_taken_});
-    else
-      order.done(error{last_savepoint_taken_->failure().code,
-                       "the job has stopped, and its last checkpoint is there, but not the savepoint: " +
-                           last_savepoint_taken_->failure().message + ". Make one with `weir savepoint export`"});
-  }
-}
-
-/// A checkpoint must not hold some sources before they are drained and others behind that: it would be the end of the
-/// input for those that are drained in it, and not for the others. So none is under way when they are.
-void supervisor_actor::request_drain() {
-  tell(*this, coordinator_, pause_checkpoints{attempt_});
-}
-
-void supervisor_actor::drain_sources() {
-  report_.what = job_report::outcome::finished;
-  log_info("draining: sources read no more", {{"job", job_.graph->name}});
-  for (const planned_chain& chain : job_.plan.chains)
-    for (std::uint32_t i = 0; chain.is_source && i < chain.parallelism; ++i)
-      tell(*this, tasks_[chain.first_task + i].actor, drain_source{});
-}
-
-void supervisor_actor::request_cancel() {
-  cancel_requested_ = stop_requested_ = true;
-  report_.what = job_report::outcome::stopped;
-  log_info("cancelling: no checkpoint is taken", {{"job", job_.graph->name}});
-  switch (phase_) {
-  case phase::opening:
-  case phase::running:
-  case phase::finishing:
-    failure_.clear();
-    stop_tasks();
-    break;
-  case phase::claiming:
-  case phase::delaying:
-  case phase::preparing:
-    phase_ = phase::stopping; // whatever is prepared is not deployed any more
-    finish();
-    break;
-  case phase::stopping: break;
-  }
-}
-
-void supervisor_actor::request_stop() {
-  stop_requested_ = true;
-  if (region_restart_) { // once it runs again, and that at once
-    if (region_restart_->at == region_restart::phase::delaying)
-      prepare_region();
-    return;
-  }
-  switch (phase_) {
-  case phase::running:
-    phase_ = phase::finishing;
-    report_.what = job_report::outcome::stopped;
-    log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
-    tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_});
-    break;
-  case phase::claiming:
-  case phase::preparing:
-    if (attempt_ == epoch{}) { // nothing has been done that could be lost
-      report_.what = job_report::outcome::stopped;
-      done();
-      break;
-    }
-    if (phase_ == phase::preparing)
-      break;
-    [[fallthrough]];
-  case phase::delaying: give_up("stopped without a last checkpoint: " + failure_); break;
-  case phase::opening:
-  case phase::finishing:
-  case phase::stopping: break;
-  }
-}
-
 void supervisor_actor::fail(const std::string& reason) {
-  if (phase_ != phase::opening && phase_ != phase::running && phase_ != phase::finishing)
+  if (phase_ != phase::opening && phase_ != phase::running && phase_ != phase::rescaling && phase_ != phase::finishing)
     return;
   for (const job_order& order : std::exchange(savepoints_, {}))
     order.done(error{errc::checkpoint, "the job has failed meanwhile, and restarts: " + reason});
@@ -582,6 +436,7 @@ void supervisor_actor::helper_was_lost(const std::string& which, const std::stri
   switch (phase_) {
   case phase::opening:
   case phase::running:
+  case phase::rescaling:
   case phase::finishing: fail(lost); break;
   case phase::claiming:
   case phase::delaying:
@@ -598,10 +453,12 @@ void supervisor_actor::all_stopped() {
   if (phase_ != phase::stopping || !coordinator_ended_ ||
       !std::all_of(tasks_.begin(), tasks_.end(), [](const auto& one) { return one.stopped; }))
     return;
-  if (failure_.empty() || cancel_requested_)
-    finish();
-  else
+  if (!failure_.empty() && !cancel_requested_)
     restart_or_give_up();
+  else if (rescale_ && !cancel_requested_)
+    deploy_rescaled();
+  else
+    finish();
 }
 
 void supervisor_actor::restart_or_give_up() {
@@ -621,6 +478,7 @@ void supervisor_actor::restart_or_give_up() {
     return;
   }
   ++report_.restarts;
+  go_back(failure_);
   // What follows the restart will be the last checkpoint, and the savepoint is to be the same.
   if (last_savepoint_taken_ && *last_savepoint_taken_) {
     std::error_code ignored; // then the next one is refused, and that is said

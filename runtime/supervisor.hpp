@@ -65,9 +65,10 @@ class supervisor_actor : public actor_base {
   void on_exit() override;
 
  private:
-  /// claiming: waiting for workers; opening: tasks restore their state; running; finishing: the last checkpoint is taken; stopping:
-  /// waiting for tasks to end; delaying: waiting to restart; preparing: the store reads.
-  enum class phase : std::uint8_t { claiming, opening, running, finishing, stopping, delaying, preparing };
+  /// claiming: waiting for workers; opening: tasks restore their state; running; rescaling: the checkpoint is taken that the
+  /// job goes on from with another parallelism; finishing: the last checkpoint is taken; stopping: waiting for tasks to end;
+  /// delaying: waiting to restart; preparing: the store reads.
+  enum class phase : std::uint8_t { claiming, opening, running, rescaling, finishing, stopping, delaying, preparing };
 
   static constexpr std::chrono::seconds patience_with_tasks{10};
 
@@ -90,6 +91,22 @@ class supervisor_actor : public actor_base {
     bool coordinator_paused = false;
     checkpoint_id restored{}; // that it starts from
     std::string failure;
+  };
+
+  /// A plan, and what it comes from.
+  struct scaled_plan {
+    std::uint32_t parallelism = 0;
+    job_plan plan;
+    std::set<std::uint32_t> apart; // see supervised_job
+  };
+
+  /// What comes of an order to go on with another parallelism: the sources read no more, a checkpoint is taken, the tasks
+  /// stop, and the next attempt has the new plan. Until that attempt runs, a failure takes the job back to the old one.
+  struct rescaling {
+    rescale_order order;
+    scaled_plan before;
+    time_point since; // the sources are told to read no more
+    bool is_deployed = false;
   };
 
   void deploy(epoch attempt, std::shared_ptr<const checkpoint_contents> contents,
@@ -124,6 +141,15 @@ class supervisor_actor : public actor_base {
   void drain_sources();
   void answer_savepoint(const savepoint_taken& fact);
   void answer_orders();
+  void carry_out(rescale_order order);
+  void begin_rescale(rescale_order order, std::optional<std::uint32_t> slots);
+  status check_rescale() const;
+  result<scaled_plan> plan_with(std::uint32_t parallelism, std::set<std::uint32_t> apart) const;
+  void deploy_rescaled();
+  void rescale_is_overdue();
+  void take_next_plan(const checkpoint_contents* contents);
+  void rescaled();
+  void go_back(const std::string& reason);
   void fail(const std::string& reason);
   void task_has_failed(task_id task, const std::string& reason);
   bool is_of_failed_region(task_id task) const;
@@ -157,11 +183,15 @@ class supervisor_actor : public actor_base {
   phase phase_ = phase::preparing;
   epoch attempt_{};
   checkpoint_id last_complete_{};
+  std::optional<completed_checkpoint> newest_checkpoint_; // that one, if there is any
   counts_by_uid last_counts_; // in that checkpoint
   std::vector<running_task> tasks_;
   std::vector<std::uint32_t> regions_; // by chain
   std::optional<region_restart> region_restart_;
   std::uint32_t region_restarts_ = 0;
+  std::vector<rescale_order> rescales_to_check_; // against the slots that there are
+  std::optional<rescaling> rescale_;
+  std::optional<scaled_plan> next_plan_; // of the next attempt; nothing: the same
   std::map<std::uint32_t, loop_termination> loops_; // by the chain that begins each
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped

@@ -76,7 +76,7 @@ auto fields(T& m) {
 }
 template <is_a<deploy_tasks> T>
 auto fields(T& m) {
-  return std::tie(m.attempt, m.run, m.placement, m.workers, m.apart, m.is_restored, m.contents, m.first_splits);
+  return std::tie(m.attempt, m.run, m.parallelism, m.placement, m.workers, m.apart, m.is_restored, m.contents, m.first_splits);
 }
 template <is_a<task_failed> T>
 auto fields(T& m) {

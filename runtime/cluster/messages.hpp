@@ -65,6 +65,7 @@ struct worker_address {
 struct deploy_tasks {
   epoch attempt;
   std::string run; ///< see operator_context
+  std::uint32_t parallelism = 1;        ///< of the operators that do not set their own
   std::vector<std::uint32_t> placement; ///< by task: the number of its worker
   std::vector<worker_address> workers;
   std::vector<std::uint32_t> apart; ///< edges that are not chained; see make_plan

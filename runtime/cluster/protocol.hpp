@@ -66,6 +66,9 @@ struct claim_slots {
   std::uint32_t slots = 0;
 };
 
+/// Answer with workers_listed.
+struct list_workers {};
+
 /// worker_registry -> itself: say that there are still too few workers.
 struct report_waiting {};
 
@@ -75,7 +78,12 @@ struct claim_due {};
 /// The job has ended: let the workers go.
 struct release_workers {};
 
-// worker_registry -> supervisor
+// worker_registry -> whoever has asked
+
+/// Those that have joined, by number.
+struct workers_listed {
+  std::vector<joined_worker> workers;
+};
 
 /// Where each slot is, by number in `workers`.
 struct slots_claimed {
@@ -152,6 +160,8 @@ WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
 WEIR_LOCAL_MESSAGE(weir::look_due)
 WEIR_LOCAL_MESSAGE(weir::worker_confirmed)
 WEIR_LOCAL_MESSAGE(weir::claim_slots)
+WEIR_LOCAL_MESSAGE(weir::list_workers)
+WEIR_LOCAL_MESSAGE(weir::workers_listed)
 WEIR_LOCAL_MESSAGE(weir::report_waiting)
 WEIR_LOCAL_MESSAGE(weir::claim_due)
 WEIR_LOCAL_MESSAGE(weir::release_workers)

@@ -22,8 +22,8 @@ constexpr std::chrono::seconds time_to_come{2}; // for workers that hold what is
 } // namespace
 
 void supervisor_actor::claim_slots() {
-  phase_ = phase::claiming;
-  tell(*this, registry_, weir::claim_slots{slots_of(job_.plan)});
+  phase_ = phase::claiming; // of the plan that the next attempt has
+  tell(*this, registry_, weir::claim_slots{slots_of(next_plan_ ? next_plan_->plan : job_.plan)});
 }
 
 /// Before the first attempt: what this process has lost of the job's checkpoints, workers may have.
@@ -60,6 +60,7 @@ void supervisor_actor::send_tasks(const std::shared_ptr<const checkpoint_content
   deploy_tasks order;
   order.attempt = attempt_;
   order.run = run_name();
+  order.parallelism = job_.config.parallelism;
   order.apart.assign(job_.apart.begin(), job_.apart.end());
   order.first_splits = job_.first_splits;
   std::vector<std::uint32_t> place = place_tasks(job_.plan, slots_.slots); // among those that have joined

@@ -205,6 +205,7 @@ void worker_actor::handle(deploy_tasks& order) {
 }
 
 void worker_actor::make_tasks(deploy_tasks& order) {
+  config_.parallelism = order.parallelism; // which the coordinator may have been told to change
   const auto plan = make_plan(*setup_.graph, config_, {order.apart.begin(), order.apart.end()});
   if (!plan)
     throw std::runtime_error(plan.failure().message);

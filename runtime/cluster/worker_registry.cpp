@@ -127,6 +127,12 @@ caf::behavior worker_registry_actor::make_behavior() {
         }
         answer_claim();
       },
+      [this](list_workers) {
+        workers_listed answer;
+        for (const auto& [number, worker] : workers_)
+          answer.workers.push_back(worker);
+        tell(*this, sender_of_message(*this), std::move(answer));
+      },
       [this](const release_workers& order) {
         is_released_ = true;
         claim_.reset();

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -91,14 +90,6 @@ void check_complete(const output& results) {
   CHECK(got == wanted);
 }
 
-/// Tells the job what to do and waits until that is done.
-job_order::answer tell_and_wait(job& running, job_order order) {
-  std::promise<job_order::answer> answered;
-  order.done = {[&](job_order::answer answer) { answered.set_value(std::move(answer)); }};
-  running.tell(std::move(order));
-  return answered.get_future().get();
-}
-
 } // namespace
 
 TEST_CASE("a job stopped with a savepoint goes on from it elsewhere: nothing is lost and nothing doubled") {
@@ -112,7 +103,7 @@ TEST_CASE("a job stopped with a savepoint goes on from it elsewhere: nothing is 
       config.checkpoint.mode = checkpoint_mode::unaligned; // a savepoint is aligned all the same
       const auto running = start(counting_job(results), config);
       wait_for_some(*results);
-      const auto answer = tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}});
+      const auto answer = running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}});
       REQUIRE_MESSAGE(answer, answer.failure().message);
       REQUIRE(*answer);
       CHECK(running->wait().what == job_report::outcome::stopped);
@@ -167,7 +158,7 @@ TEST_CASE("the same words start a job from a savepoint again and again; other ch
   {
     const auto running = start(counting_job(results), counting_config(place / "first"));
     wait_for_some(*results);
-    REQUIRE(tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
+    REQUIRE(running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
   }
   job_config config = counting_config(place / "second");
   config.checkpoint.from = file;
@@ -258,7 +249,7 @@ TEST_CASE("a job that is drained comes to its end as if its input had") {
   while (*emitted < 100)
     std::this_thread::sleep_for(1ms);
   const fs::path file = place / "drained.weir";
-  const auto answer = tell_and_wait(*running, {.what = job_order::kind::stop, .drain = true, .savepoint = file, .done = {}});
+  const auto answer = running->ask(job_order{.what = job_order::kind::stop, .drain = true, .savepoint = file, .done = {}});
   REQUIRE_MESSAGE(answer, answer.failure().message);
   REQUIRE(*answer);
   CHECK((*answer)->last);
@@ -274,7 +265,7 @@ TEST_CASE("a job that is cancelled stops without another checkpoint, and goes on
   for (int i = 0; i < 3; ++i) {
     const auto running = start(counting_job(results), config);
     wait_for_some(*results);
-    const auto answer = tell_and_wait(*running, {.what = job_order::kind::cancel, .drain = false, .savepoint = {}, .done = {}});
+    const auto answer = running->ask(job_order{.what = job_order::kind::cancel, .drain = false, .savepoint = {}, .done = {}});
     REQUIRE(answer);
     CHECK(!*answer);
     CHECK(running->wait().what == job_report::outcome::stopped);
@@ -311,7 +302,7 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
   {
     const auto running = start(version_of(1), counting_config(place / "first"));
     wait_for_some(*results);
-    const auto answer = tell_and_wait(*running, {.what = job_order::kind::cancel, .drain = false, .savepoint = file, .done = {}});
+    const auto answer = running->ask(job_order{.what = job_order::kind::cancel, .drain = false, .savepoint = file, .done = {}});
     REQUIRE_MESSAGE(answer, answer.failure().message);
     REQUIRE(*answer);
     CHECK(running->wait().what == job_report::outcome::stopped);
@@ -352,7 +343,7 @@ TEST_CASE("checkpoints of a job that began anew do not come from the savepoint t
   {
     const auto running = start(counting_job(results), counting_config(place / "first"));
     wait_for_some(*results);
-    REQUIRE(tell_and_wait(*running, {.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
+    REQUIRE(running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
   }
   job_config config = counting_config(place / "second");
   config.checkpoint.from = file;

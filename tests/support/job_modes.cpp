@@ -54,10 +54,26 @@ void on_workers(const std::function<void(const job_mode&)>& check) {
       const bool overtakes = (parallelism + killed) % 2 != 0;
       const state_backend backend = overtakes ? state_backend::lmdb : state_backend::memory;
       const job_mode mode{killed ? 16u : 1024u, overtakes, parallelism, killed, backend, seed++,
-                          overtakes ? checkpoint_mode::unaligned : checkpoint_mode::exactly_once, 3};
+                          overtakes ? checkpoint_mode::unaligned : checkpoint_mode::exactly_once, 3, parallelism == 3};
       CAPTURE(mode.batch_size);
       CAPTURE(mode.parallelism);
       CAPTURE(mode.killed);
+      CAPTURE(mode.seed);
+      check(mode);
+    }
+}
+
+void while_rescaled(const std::function<void(const job_mode&)>& check) {
+  std::uint32_t seed = 1;
+  for (const bool killed : {false, true})
+    for (const state_backend backend : {state_backend::memory, state_backend::lmdb}) {
+      const bool overtakes = killed == (backend == state_backend::memory);
+      const job_mode mode{killed ? 16u : 1024u, !overtakes, 2, killed, backend, seed++,
+                          overtakes ? checkpoint_mode::unaligned : checkpoint_mode::exactly_once, 0, true};
+      CAPTURE(mode.batch_size);
+      CAPTURE(mode.chaining);
+      CAPTURE(mode.killed);
+      CAPTURE(static_cast<int>(mode.backend));
       CAPTURE(mode.seed);
       check(mode);
     }
@@ -87,6 +103,7 @@ void in_every_mode(const std::function<void(const job_mode&)>& check) {
             CAPTURE(mode.seed);
             check(mode);
           }
+  while_rescaled(check);
   on_workers(check);
 }
 
@@ -137,9 +154,18 @@ job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<st
       running.kill_task(victims[random() % victims.size()], random() % mode.parallelism);
     }
   });
+  std::thread rescaler([&] {
+    std::mt19937 random(mode.seed + 1);
+    for (int times = 0; mode.rescaled && times < 4 && !done;) {
+      if (running.rescale(1 + random() % 3)) // until it runs it says that it does not
+        ++times;
+      std::this_thread::sleep_for(std::chrono::microseconds{random() % 2000});
+    }
+  });
   const job_report report = running.wait();
   done = true;
   killer.join();
+  rescaler.join();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
   return report;
 }

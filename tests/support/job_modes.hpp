@@ -19,14 +19,19 @@ struct job_mode {
   std::uint32_t seed = 1;
   checkpoint_mode checkpoints = checkpoint_mode::exactly_once;
   std::uint32_t workers = 0; ///< with one slot each, that run the tasks; 0: the job's own process does
+  bool rescaled = false;     ///< its parallelism changes while it runs
 };
 
+/// Runs `check` on jobs whose parallelism changes while they run, some with tasks that are killed, and some with unaligned
+/// checkpoints.
+void while_rescaled(const std::function<void(const job_mode&)>& check);
+
 /// Runs `check` on three workers that are actor systems of their own in this process: at parallelism 1 to 3, killed and
-/// not, with different backends, batches and kinds of checkpoints.
+/// not, rescaled and not, with different backends, batches and kinds of checkpoints.
 void on_workers(const std::function<void(const job_mode&)>& check);
 
 /// Runs `check` for batches of 1 and 1024, chained and not, parallelism 1 to 3, killed and not, on every
-/// state backend, half of them with unaligned checkpoints; and on workers.
+/// state backend, half of them with unaligned checkpoints; while it is rescaled; and on workers.
 void in_every_mode(const std::function<void(const job_mode&)>& check);
 
 /// Runs `job` to its end with short checkpoints in a directory of its own. Where the mode says so,
