@@ -212,8 +212,14 @@ void check_addresses(command_line::verb what, settings_reader& reader) {
   const cluster_config& cluster = reader.config().cluster;
   if (what == command_line::verb::coordinator && cluster.listen.empty())
     reader.add_problem("command line: coordinator needs --listen HOST:PORT: where workers will find it");
-  if (what == command_line::verb::worker && cluster.join.empty())
-    reader.add_problem("command line: worker needs --join HOST:PORT: where its coordinator listens");
+  if (what == command_line::verb::worker && cluster.join.empty() && cluster.ha.empty())
+    reader.add_problem("command line: worker needs --join HOST:PORT: where its coordinator listens, or --ha ETCD: who "
+                       "knows where");
+  if (what == command_line::verb::worker && !cluster.join.empty() && !cluster.ha.empty())
+    reader.add_problem("command line: --join and --ha both say where a worker finds its coordinator: leave one out");
+  if (what == command_line::verb::run && !cluster.ha.empty())
+    reader.add_problem("command line: --ha belongs to coordinator and worker: write one of them as the first word, or "
+                       "leave the option out");
   if (what == command_line::verb::run && !cluster.listen.empty())
     reader.add_problem("command line: --listen belongs to coordinator: write " + in_quotes("coordinator") +
                        " as the first word, or leave the option out");

@@ -88,7 +88,7 @@ std::string help_text(const job_description& job, std::string_view program, cons
   page.add_line("");
   page.add_line("Usage: " + name + " [run] [OPTION...]");
   page.add_line("       " + name + " coordinator --listen HOST:PORT [OPTION...]");
-  page.add_line("       " + name + " worker --join HOST:PORT [--slots N] [OPTION...]");
+  page.add_line("       " + name + " worker --join HOST:PORT|--ha ETCD [--slots N] [OPTION...]");
   page.add_line("       " + name + " plan [--format text|json|dot] [OPTION...]");
   page.add_heading("Commands");
   page.add_entry("run", {"Runs the job in this process, or in several of this machine (--workers). The default."});

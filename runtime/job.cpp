@@ -9,6 +9,7 @@
 
 #include <weir/base/caf.hpp>
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/fenced_checkpoint_store.hpp>
 #include <weir/runtime/cluster/network.hpp>
 #include <weir/runtime/cluster/replicated_checkpoint_store.hpp>
 #include <weir/runtime/cluster/worker_registry.hpp>
@@ -30,6 +31,28 @@ namespace {
 // Workers that are started together join together, and the first one is not to get everything.
 constexpr std::chrono::milliseconds time_to_join{100};
 
+/// Opens the store of checkpoints, with copies at workers where there are to be some; of several coordinators, only what
+/// etcd knows of is in it.
+status open_store(supervised_job& job) {
+  const checkpoint_config& config = job.config.checkpoint;
+  auto store = checkpoint_store::open(job.graph->name, config);
+  if (!store)
+    return std::move(store.failure());
+  if (job.config.cluster.is_coordinator() && config.replicas != 1) {
+    job.replicas = std::make_shared<replica_set>();
+    *store = std::make_unique<replicated_checkpoint_store>(std::move(*store), job.replicas, config);
+  }
+  if (!job.leads) {
+    job.store = std::move(*store);
+    return {};
+  }
+  auto fenced = fenced_checkpoint_store::open(std::move(*store), config.directory, job.leads);
+  if (!fenced)
+    return std::move(fenced.failure());
+  job.store = std::move(*fenced);
+  return {};
+}
+
 /// Opens the checkpoints, and sees to it that they begin with the savepoint where there is one.
 status open_checkpoints(supervised_job& job) {
   const checkpoint_config& config = job.config.checkpoint;
@@ -39,18 +62,13 @@ status open_checkpoints(supervised_job& job) {
                                           "begins with a savepoint needs a directory for its checkpoints"};
     return {};
   }
-  auto store = checkpoint_store::open(job.graph->name, config);
-  if (!store)
-    return std::move(store.failure());
-  if (job.config.cluster.is_coordinator() && config.replicas != 1) {
-    job.replicas = std::make_shared<replica_set>();
-    job.store = std::make_shared<replicated_checkpoint_store>(std::move(*store), job.replicas, config);
-  } else {
-    job.store = std::move(*store);
-  }
+  if (status opened = open_store(job); !opened)
+    return opened;
   if (config.discard)
     if (status cleared = job.store->clear(); !cleared)
       return cleared;
+  if (const auto known = job.store->list(); !known && is_with_workers(job, known.failure()))
+    return {};
   return config.from.empty() ? forget_savepoint(*job.store, config.directory)
                              : start_from_savepoint(*job.store, config.directory, config.from);
 }
@@ -130,10 +148,12 @@ struct job::running {
 
 job::job(std::unique_ptr<running> content) : running_(std::move(content)) {}
 
-result<std::unique_ptr<job>> job::start(const topology& what, const job_config& config) {
+result<std::unique_ptr<job>> job::start(const topology& what, const job_config& config,
+                                        std::shared_ptr<leadership> leads) {
   supervised_job supervised;
   supervised.graph = what.graph();
   supervised.config = config;
+  supervised.leads = std::move(leads);
   if (config.state.backend == state_backend::directory)
     supervised.config.checkpoint.storage = checkpoint_storage::files;
   auto plan = make_plan(*what.graph(), config);

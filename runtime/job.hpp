@@ -14,6 +14,8 @@
 
 namespace weir {
 
+class leadership;
+
 /// A running topology, in this process.
 ///
 /// weir::main starts one; a program with a main of its own, or a test, can do it, too. Several jobs
@@ -26,7 +28,11 @@ class job {
   /// Plans the topology, opens the checkpoints, checks what connectors can check, and starts.
   ///
   /// Errors: everything that is wrong before the first record, in one message; nothing runs then.
-  static result<std::unique_ptr<job>> start(const topology& what, const job_config& config);
+  ///
+  /// `leads`: for a job of several coordinators, that this one leads; its record has been read. The job then completes
+  /// no checkpoint, and begins no attempt, when another one leads.
+  static result<std::unique_ptr<job>> start(const topology& what, const job_config& config,
+                                            std::shared_ptr<leadership> leads = nullptr);
 
   ~job();
   job(const job&) = delete;

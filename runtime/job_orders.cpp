@@ -53,6 +53,7 @@ void supervisor_actor::carry_out(job_order order) {
     last_savepoint_ = order.savepoint;
   stops_.push_back(std::move(order));
   if (is_cancel) {
+    leave_workers();
     request_cancel();
   } else if (drains && !stop_requested_) {
     stop_requested_ = drain_requested_ = true;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/candidate.hpp>
 #include <weir/runtime/cluster/local_workers.hpp>
 #include <weir/runtime/cluster/worker.hpp>
 #include <weir/runtime/command_line.hpp>
@@ -36,7 +37,7 @@ class signal_watch {
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
-  /// `running`: a job or a worker.
+  /// `running`: a job, a worker or a candidate.
   template <class Running>
   void stop_on_signal(Running& running) {
     thread_ = std::thread([this, &running] {
@@ -97,27 +98,16 @@ void log_late_records(const job_report& report) {
   }
 }
 
-int run_job(const topology& what, const command_line& command) {
-  configure_log(command.config.lowest_level, command.config.format);
-  signal_watch signals;
-  job_config config = command.config;
-  if (config.cluster.workers != 0)
-    config.cluster.listen = "127.0.0.1:0";
-  auto started = job::start(what, config);
-  if (!started) {
-    const int code = exit_code_of(started.failure());
-    if (command.config.format == log_format::text)
-      return show({what.name() + " does not start: " + started.failure().message + "\n", code});
-    log_error("the job does not start",
-              {{"job", what.name()}, {"reason", started.failure().message}});
-    return code;
-  }
-  signals.stop_on_signal(**started);
-  std::optional<local_workers> workers;
-  if (config.cluster.workers != 0)
-    workers.emplace((*started)->port(), config);
-  const job_report report = (*started)->wait();
-  signals.end();
+int refuse_to_start(const topology& what, const command_line& command, const error& failure) {
+  const int code = exit_code_of(failure);
+  if (command.config.format == log_format::text)
+    return show({what.name() + " does not start: " + failure.message + "\n", code});
+  log_error("the job does not start", {{"job", what.name()}, {"reason", failure.message}});
+  return code;
+}
+
+/// Says how the job has ended, and returns the exit code.
+int conclude(const topology& what, const job_report& report) {
   log_late_records(report);
   if (report.what == job_report::outcome::failed) {
     log_error("the job was given up", {{"job", what.name()}, {"reason", report.failure}});
@@ -129,6 +119,39 @@ int run_job(const topology& what, const command_line& command) {
             {"failed_checkpoints", report.failed_checkpoints},
             {"restarts", report.restarts}});
   return exit_success;
+}
+
+int run_job(const topology& what, const command_line& command) {
+  configure_log(command.config.lowest_level, command.config.format);
+  signal_watch signals;
+  job_config config = command.config;
+  if (config.cluster.workers != 0)
+    config.cluster.listen = "127.0.0.1:0";
+  auto started = job::start(what, config);
+  if (!started)
+    return refuse_to_start(what, command, started.failure());
+  signals.stop_on_signal(**started);
+  std::optional<local_workers> workers;
+  if (config.cluster.workers != 0)
+    workers.emplace((*started)->port(), config);
+  const job_report report = (*started)->wait();
+  signals.end();
+  return conclude(what, report);
+}
+
+/// One of several coordinators.
+int run_candidate(const topology& what, const command_line& command) {
+  configure_log(command.config.lowest_level, command.config.format);
+  signal_watch signals;
+  auto started = candidate::start(what, command.config);
+  if (!started)
+    return refuse_to_start(what, command, started.failure());
+  signals.stop_on_signal(**started);
+  const auto ended = (*started)->wait();
+  signals.end();
+  if (!ended)
+    return refuse_to_start(what, command, ended.failure());
+  return *ended ? conclude(what, **ended) : exit_success;
 }
 
 int run_worker(const topology& what, const command_line& command) {
@@ -160,7 +183,7 @@ int main(const topology& job, int argc, char** argv) {
   case command_line::verb::run:
   case command_line::verb::coordinator: break;
   }
-  return run_job(job, order);
+  return order.config.cluster.ha.empty() ? run_job(job, order) : run_candidate(job, order);
 }
 
 } // namespace weir

@@ -355,9 +355,15 @@ std::vector<setting> cluster_rows() {
           "cluster.join", "HOST:PORT", [](auto& c) -> auto& { return c.cluster.join; },
           "worker: where its coordinator listens."),
       text_setting(
+          "cluster.ha", "ETCD", [](auto& c) -> auto& { return c.cluster.ha; },
+          "coordinator: etcd://HOST:PORT, or several with commas between them: etcd://A:2379,B:2379,C:2379. Of several "
+          "coordinators the one that etcd says leads runs the job, and the others stand by. worker: instead of "
+          "cluster.join; the coordinator that leads is looked up there. Needs a checkpoint.dir."),
+      text_setting(
           "cluster.host", "HOST", [](auto& c) -> auto& { return c.cluster.host; },
           "worker: the name or address under which other workers reach it. Without it the address from which it reaches "
-          "the coordinator."),
+          "the coordinator. coordinator with cluster.ha: the one under which workers reach it; without it that of "
+          "cluster.listen."),
       count_setting(
           "cluster.slots", 0, 65'536, [](auto& c) -> auto& { return c.cluster.slots; },
           "worker: how many instances of an operator it takes. 0: one per core."),
@@ -378,7 +384,7 @@ std::vector<setting> cluster_rows() {
           "pack: as few as possible."),
   };
   for (setting& row : rows)
-    for (const std::string_view name : {"listen", "join", "slots", "workers"})
+    for (const std::string_view name : {"listen", "join", "ha", "slots", "workers"})
       if (row.key.substr(row.key.find('.') + 1) == name)
         row.short_name = name;
   return rows;

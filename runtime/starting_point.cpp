@@ -95,12 +95,16 @@ status choose_starting_point(supervised_job& job) {
   return {};
 }
 
+bool is_with_workers(const supervised_job& job, const error& why) {
+  return job.replicas && why.code == errc::checkpoint;
+}
+
 result<bool> is_without_checkpoints(const supervised_job& job) {
   if (!job.store)
     return false;
   const auto known = job.store->list();
   if (!known)
-    return known.failure();
+    return is_with_workers(job, known.failure()) ? result<bool>(true) : known.failure();
   return known->empty();
 }
 

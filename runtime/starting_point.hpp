@@ -13,7 +13,10 @@ namespace weir {
 ///         connectors have against this start, of all of them.
 status choose_starting_point(supervised_job& job);
 
-/// Whether the job stores checkpoints and has none, as at its first start, or on another machine.
+/// Whether a store does not list its checkpoints because the last one is not in it: workers may have that.
+bool is_with_workers(const supervised_job& job, const error& why);
+
+/// Whether the job stores checkpoints and has none, or not the last, as at its first start, or on another machine.
 result<bool> is_without_checkpoints(const supervised_job& job);
 
 } // namespace weir

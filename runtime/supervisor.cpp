@@ -516,6 +516,7 @@ void supervisor_actor::finish() {
 }
 
 void supervisor_actor::done() {
+  leave_workers();
   answer_orders();
   report_.operators = operator_reports();
   report();

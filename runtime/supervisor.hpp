@@ -26,6 +26,7 @@
 
 namespace weir {
 
+class leadership;
 class replica_set;
 
 /// What a supervisor runs.
@@ -36,6 +37,7 @@ struct supervised_job {
   std::vector<std::vector<bytes>> first_splits;        ///< by operator of the graph
   std::shared_ptr<checkpoint_store> store;             ///< null: checkpoints are not stored
   std::shared_ptr<replica_set> replicas;               ///< where workers keep copies of checkpoints; null: nowhere
+  std::shared_ptr<leadership> leads;                   ///< null: there is no other coordinator
   bool has_start = false; ///< choose_starting_point() has been called; otherwise workers are to be asked first
   epoch first_attempt{1};
   std::shared_ptr<const checkpoint_contents> restored; ///< what the first attempt starts from
@@ -116,6 +118,7 @@ class supervisor_actor : public actor_base {
   running_task spawn(task_id id, task_blueprint blueprint);
   std::string run_name() const;
   void claim_slots();
+  void leave_workers();
   void adopt_checkpoints();
   void checkpoints_were_adopted(const result<bool>& changed);
   void send_tasks(const std::shared_ptr<const checkpoint_contents>& contents);

@@ -32,6 +32,7 @@ need_program ccache ccache
 need_program mold mold
 need_program nc netcat-openbsd
 need_program ps procps
+need_program etcd etcd-server
 need_header caf/config.hpp libcaf-dev
 need_header lmdb.h liblmdb-dev
 need_header cereal/cereal.hpp libcereal-dev
@@ -42,6 +43,7 @@ need_header CLI/CLI.hpp libcli11-dev
 need_header toml++/toml.h libtomlplusplus-dev
 need_header nlohmann/json.hpp nlohmann-json3-dev
 need_header xxhash.h libxxhash-dev
+need_header boost/beast.hpp libboost-dev
 need_header benchmark/benchmark.h libbenchmark-dev
 need_python_module xxhash python3-xxhash
 [[ ${#missing[@]} -eq 0 ]] && exit 0

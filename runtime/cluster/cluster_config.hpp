@@ -22,8 +22,12 @@ struct cluster_config {
   /// HOST:PORT of the coordinator that a worker belongs to.
   std::string join;
 
+  /// etcd://HOST:PORT, or several with commas between them: who says which of several coordinators leads. Empty: there
+  /// is one coordinator.
+  std::string ha;
+
   /// Under which name or address other workers reach this one. Empty: the address from which it reaches the
-  /// coordinator.
+  /// coordinator. With `ha`, also for a coordinator: where workers reach it; empty: as `listen` says.
   std::string host;
 
   /// How many instances of an operator a worker takes. 0: one per core.

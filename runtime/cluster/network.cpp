@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include <unistd.h>
+
 #include <caf/scoped_actor.hpp>
 
 #include <weir/base/units.hpp>
@@ -52,6 +54,12 @@ result<tcp_address> parse_tcp_address(std::string_view text) {
   if (failure != std::errc{} || end != port.data() + port.size() || port.empty())
     return wrong();
   return made;
+}
+
+std::string name_of_this_process() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return std::string(host) + ":" + std::to_string(::getpid());
 }
 
 bool is_loopback(std::string_view host) {

@@ -85,6 +85,9 @@ caf::actor sender_of_message(Self& self) {
 /// Errors: invalid_setting.
 result<tcp_address> parse_tcp_address(std::string_view text);
 
+/// This process for the messages of others: its machine and number.
+std::string name_of_this_process();
+
 /// Whether only processes of this machine reach what listens at `host`.
 bool is_loopback(std::string_view host);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/leadership.hpp>
 #include <weir/runtime/cluster/placement.hpp>
 #include <weir/runtime/cluster/remote_task.hpp>
 #include <weir/runtime/starting_point.hpp>
@@ -24,6 +25,12 @@ constexpr std::chrono::seconds time_to_come{2}; // for workers that hold what is
 void supervisor_actor::claim_slots() {
   phase_ = phase::claiming; // of the plan that the next attempt has
   tell(*this, registry_, weir::claim_slots{slots_of(next_plan_ ? next_plan_->plan : job_.plan)});
+}
+
+/// Where another coordinator leads, workers are not let go: they lose this one, and look for the one that leads.
+void supervisor_actor::leave_workers() {
+  if (registry_ && job_.leads && job_.leads->is_over())
+    kill_actor(registry_);
 }
 
 /// Before the first attempt: what this process has lost of the job's checkpoints, workers may have.

@@ -9,6 +9,7 @@
 # until the job ran again. Stops at the first difference and keeps everything that led to it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 runs=${1:-5}
 seed=${2:-random}
@@ -27,14 +28,6 @@ fi
 
 work=$(mktemp -d -p "$build" cluster_chaos-XXXXXX)
 declare -A process # by name: coordinator, 0, 1, 2
-kill_all() {
-  local pid
-  for pid in $(jobs -p); do
-    kill -CONT "$pid" 2>/dev/null || true
-    kill -KILL "$pid" 2>/dev/null || true
-  done
-  wait 2>/dev/null || true
-}
 stop() {
   trap - EXIT INT TERM
   kill_all
@@ -49,13 +42,6 @@ give_up() {
   echo "everything is kept in $work"
   tail -n 15 "$work"/*.log | sed 's/^/    /'
   exit 1
-}
-
-# A port that nobody listens on, below those that the system hands out by itself.
-free_port() {
-  local port
-  while port=$((20000 + RANDOM % 10000)); ss -Hltn "sport = :$port" 2>/dev/null | grep -q .; do :; done
-  echo "$port"
 }
 
 start_coordinator() {
@@ -112,8 +98,6 @@ disturb() {
     ;;
   esac
 }
-
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
 echo "seed $seed"
 make_texts "$work/input" "${CHAOS_MB:-100}"

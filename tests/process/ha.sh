@@ -1,0 +1,204 @@
+#!/bin/bash
+# Runs a word count on two coordinators, of which etcd says who leads, and three workers, each a process, and etcd as one
+# of its own: kills the leader, lets it stand still for longer than its lease, kills etcd, stops the one and the other.
+# Compares what was committed with what coreutils count.
+#
+#   tests/process/ha.sh [SCENARIO...]     all unless told otherwise: killed frozen etcd stopped
+#
+# BUILD_DIR names the build directory (default: build), HA_MB the size of the text. Prints how long it took until another
+# coordinator ran the job. Stops at the first difference and keeps everything that led to it.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+build=$(realpath "${BUILD_DIR:-build}")
+program=$build/samples/word_count
+[[ $# -gt 0 ]] || set -- killed frozen etcd stopped
+
+if [[ ! -x $program ]]; then
+  echo "ha.sh: no $program: build it first, or set BUILD_DIR" >&2
+  exit 2
+fi
+if ! command -v etcd >/dev/null; then
+  echo "ha.sh: SKIPPED, nothing was tested: there is no etcd (tests/install-dependencies.sh installs it)" >&2
+  exit 77
+fi
+
+work=$(mktemp -d -p "$build" ha-XXXXXX)
+declare -A process # by name: etcd, a, b, 0, 1, 2
+stop() {
+  trap - EXIT INT TERM
+  kill_all
+  rm -rf "$work"
+}
+trap stop EXIT
+trap 'stop; exit 130' INT TERM
+scenario=none
+give_up() {
+  trap - EXIT
+  kill_all
+  echo "FAILED: $scenario: $*"
+  echo "everything is kept in $work"
+  tail -n 15 "$work"/*.log | sed 's/^/    /'
+  exit 1
+}
+
+start_etcd() {
+  etcd --data-dir "$work/etcd" --listen-client-urls "http://127.0.0.1:$etcd_port" \
+    --advertise-client-urls "http://127.0.0.1:$etcd_port" --listen-peer-urls "http://127.0.0.1:$peer_port" \
+    --log-level error >>"$work/etcd.log" 2>&1 </dev/null &
+  process[etcd]=$!
+}
+start_coordinator() { # NAME [OPTION...]
+  local name=$1
+  shift
+  "$program" coordinator --ha "etcd://127.0.0.1:$etcd_port" --listen 127.0.0.1:0 --input "$work/input" \
+    --output "$work/output" --checkpoint-dir "$work/checkpoints" --checkpoint-interval 200ms --parallelism 3 \
+    --cluster-timeout 1s --log-level debug "$@" >>"$work/coordinator-$name.log" 2>&1 </dev/null &
+  process[$name]=$!
+}
+start_worker() { # NUMBER
+  "$program" worker --ha "etcd://127.0.0.1:$etcd_port" --slots 1 >>"$work/worker-$1.log" 2>&1 </dev/null &
+  process[$1]=$!
+}
+
+count() { # NAME TEXT: lines in a coordinator's log
+  grep -c -- "$2" "$work/coordinator-$1.log" || true
+}
+# Waits for the N-th line with a text in a coordinator's log.
+await() { # NAME N TEXT [SECONDS]
+  local end=$(($(milliseconds) + ${4:-20} * 1000))
+  until [[ $(count "$1" "$3") -ge $2 ]]; do
+    [[ $(milliseconds) -lt $end ]] || give_up "coordinator $1 does not say \"$3\""
+    sleep 0.02
+  done
+}
+
+# Coordinator a leads and has completed checkpoints, b stands by.
+begin() { # SCENARIO
+  scenario=$1
+  echo "$scenario"
+  kill_all
+  rm -rf "$work/output" "$work/checkpoints" "$work/etcd" "$work"/*.log
+  : >"$work/coordinator-a.log"
+  : >"$work/coordinator-b.log"
+  etcd_port=$(free_port)
+  while peer_port=$(free_port); [[ $peer_port == "$etcd_port" ]]; do :; done
+  start_etcd
+  start_coordinator a
+  await a 1 'this coordinator leads'
+  start_coordinator b
+  await b 1 'standing by'
+  for worker in 0 1 2; do start_worker $worker; done
+  await a 2 'checkpoint complete'
+}
+
+# The job has ended, all others have heard of it, and it has counted all words once.
+finish() { # COORDINATOR...
+  local name status
+  for name in "$@" 0 1 2; do
+    status=0
+    ends_within 120 "${process[$name]}" || status=$?
+    [[ $status -eq 0 ]] || give_up "$name does not end with exit code 0, but $status (124: it does not end)"
+  done
+  committed_output "$work/output" >"$work/counted" || give_up "no committed output"
+  cmp -s "$work/expected" "$work/counted" ||
+    give_up "its counts differ from those of coreutils: diff $work/expected $work/counted"
+  pending=$(find "$work/output" -mindepth 1 ! -name 'part-*')
+  [[ -z $pending ]] || give_up "files that are not committed are left: $pending"
+}
+
+# Within 5 s of a moment, coordinator b runs the job from a checkpoint.
+takes_over_since() { # MILLISECONDS WHAT
+  await b 1 'job runs from a checkpoint'
+  local took=$(($(milliseconds) - $1))
+  echo "    $2: the standby runs the job after $took ms"
+  [[ $took -lt 5000 ]] || give_up "$2, and it took $took ms until the standby ran the job: expected less than 5000"
+}
+
+killed() {
+  begin "the leader is killed"
+  local began
+  began=$(milliseconds)
+  kill -KILL "${process[a]}"
+  takes_over_since "$began" "killed"
+  # Started again, it stands by, and ends with the job.
+  start_coordinator a
+  await a 1 'standing by'
+  finish a b
+  [[ $(count a 'ended under another coordinator') -eq 1 ]] || give_up "the standby does not say that the job has ended"
+}
+
+frozen() {
+  begin "the leader stands still for longer than its lease"
+  local before
+  kill -STOP "${process[a]}"
+  await b 1 'this coordinator leads' 5
+  await b 1 'cannot start here yet' # the directory is still its
+  before=$(count a 'checkpoint complete')
+  kill -CONT "${process[a]}"
+  local began
+  began=$(milliseconds)
+  takes_over_since "$began" "goes on"
+  await a 1 'does not lead any more'
+  await a 1 'standing by'
+  [[ $(count a 'checkpoint complete') -eq $before ]] || give_up "it has completed a checkpoint without leading"
+  finish a b
+}
+
+etcd_killed() {
+  begin "etcd is killed"
+  kill -KILL "${process[etcd]}"
+  sleep 1
+  start_etcd
+  local checkpoints
+  checkpoints=$(count a 'checkpoint complete')
+  await a $((checkpoints + 2)) 'checkpoint complete'
+  [[ $(count a 'job runs from') -eq 1 ]] || give_up "the job has restarted although etcd was back within the lease"
+  echo "    away for 1 s: the job goes on"
+  kill -KILL "${process[etcd]}"
+  await a 1 'does not lead any more'
+  start_etcd
+  local began
+  began=$(milliseconds)
+  until [[ $(count a 'job runs from') -eq 2 || $(count b 'job runs from') -eq 1 ]]; do
+    [[ $(milliseconds) -lt $((began + 20000)) ]] || give_up "nobody runs the job after etcd is back"
+    sleep 0.02
+  done
+  echo "    away for longer than the lease: it runs again after $(($(milliseconds) - began)) ms"
+  finish a b
+}
+
+stopped() {
+  begin "coordinators are stopped"
+  kill -TERM "${process[b]}"
+  ends_within 2 "${process[b]}" || give_up "a standby that is told to stop does not end at once with exit code 0"
+  [[ $(count a 'job runs from') -eq 1 ]] || give_up "the job has restarted because a standby was stopped"
+  start_coordinator b
+  await b 2 'standing by'
+  kill -TERM "${process[a]}"
+  local name
+  for name in a b 0 1 2; do
+    ends_within 20 "${process[$name]}" || give_up "$name does not end with exit code 0 when the leader is stopped"
+  done
+  [[ $(count a 'job stopped') -eq 1 ]] || give_up "the leader does not say that the job has stopped"
+  # The same words start it again.
+  start_coordinator b
+  for worker in 0 1 2; do start_worker $worker; done
+  await b 1 'job runs from a checkpoint'
+  finish b
+}
+
+make_texts "$work/input" "${HA_MB:-400}"
+counted_by_coreutils "$work/input" >"$work/expected"
+for one in "$@"; do
+  case $one in
+  killed | frozen | stopped) $one ;;
+  etcd) etcd_killed ;;
+  *)
+    echo "usage: ha.sh [SCENARIO...], each of killed, frozen, etcd, stopped; found $one" >&2
+    exit 2
+    ;;
+  esac
+done
+echo "passed: $*"
