@@ -83,8 +83,6 @@ status check_state(const job_config& config) {
   return {};
 }
 
-}
-
 } // namespace
 
 struct job::running {

@@ -61,10 +61,12 @@ struct candidate::running {
   outcome run() {
     while (const auto leads = election.await()) {
       auto led = lead(leads);
-      if (!led || *led) // it could not, or the job has ended
+      if (led && *led) // the job has ended
         return led;
       const std::lock_guard lock(mutex);
       if (is_stopping)
+        return std::optional<job_report>{};
+      if (!led)
         return led;
     }
     if (const auto end = election.end()) {
@@ -79,8 +81,13 @@ struct candidate::running {
   /// Runs the job as long as this coordinator leads. No report: it does not any more.
   outcome lead(const std::shared_ptr<leadership>& leads) {
     auto started = start_job(leads);
-    if (!started)
-      return leads->is_over() ? outcome{std::nullopt} : outcome{std::move(started.failure())};
+    if (!started && !leads->is_over())
+      return std::move(started.failure());
+    if (!started) {
+      log_warning("this coordinator does not lead any more, and has not started the job",
+                  {{"job", what.name()}, {"reason", started.failure().message}});
+      return std::optional<job_report>{};
+    }
     const job_report report = watch_job(*leads, std::move(*started));
     if (leads->is_over()) {
       log_warning("this coordinator does not lead any more; its part of the job is stopped", {{"job", what.name()}});

@@ -197,6 +197,16 @@ TEST_CASE("only one command is taken") {
   CHECK(job.answer({"-x"}).text == refusal("command line: unknown option -x"));
 }
 
+TEST_CASE("a worker finds its coordinator in one way, and only what is a cluster has an arbiter") {
+  const job job;
+  CHECK(job.command({"worker", "--ha", "etcd://a:1,b:2"}).config.cluster.ha == "etcd://a:1,b:2");
+  CHECK(job.command({"coordinator", "--listen", ":1", "--ha", "etcd://a:1"}).what == command_line::verb::coordinator);
+  CHECK(contains(job.answer({"worker"}).text, "worker needs --join HOST:PORT"));
+  CHECK(contains(job.answer({"worker", "--ha", "etcd://a:1", "--join", "b:1"}).text, "leave one out"));
+  CHECK(contains(job.answer({"run", "--ha", "etcd://a:1"}).text, "--ha belongs to coordinator and worker"));
+  CHECK(contains(job.answer({"coordinator", "--ha", "etcd://a:1"}).text, "coordinator needs --listen"));
+}
+
 TEST_CASE("a required option is needed to run but not to plan") {
   job job;
   const auto output = job.options.declare_required<std::string>("output", "Where to write.");

@@ -135,6 +135,7 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"channel.credits", "23"},
                                                       {"cluster.listen", "localhost:24"},
                                                       {"cluster.join", "localhost:25"},
+                                                      {"cluster.ha", "etcd://localhost:30"},
                                                       {"cluster.host", "localhost"},
                                                       {"cluster.slots", "26"},
                                                       {"cluster.workers", "27"},
