@@ -8,11 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/process/killed_word_count.sh
-seed=${1:-$((RANDOM * 32768 + RANDOM))}
-if [[ ! $seed =~ ^[0-9]+$ ]]; then
-  echo "usage: samples/demo.sh [SEED], a number" >&2
-  exit 2
-fi
+read_seed "${1:-}"
 say() { echo "  $*"; }
 
 echo "Building the word_count sample ..."
@@ -26,14 +22,7 @@ if ! { cmake -G Ninja -S . -B build && cmake --build build --target word_count; 
 fi
 rm -f "$log"
 
-work=$(mktemp -d -p build demo-XXXXXX)
-stop() {
-  trap - EXIT INT TERM
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
+make_work build
 
 echo "Making 100 MB of text out of /usr/share/common-licenses ..."
 make_texts "$work/input" 100
@@ -44,27 +33,13 @@ say "${command[*]}"
 RANDOM=$((seed % 32768))
 status=0
 run_with_kills 5 250 "$work/log" "${command[@]}" || status=$?
-if [[ $status -ne 0 ]]; then
-  trap - EXIT
-  tail -n 20 "$work/log" >&2
-  echo "FAILED: word_count ended with exit code $status (everything is kept in $work)"
-  exit 1
-fi
+[[ $status -eq 0 ]] || give_up "word_count ended with exit code $status"
 say "it came to its end, after $kills kills"
 echo "Counting the same words with tr, sort and uniq ..."
 counted_by_coreutils "$work/input" >"$work/expected"
-committed_output "$work/output" >"$work/counted"
+expect_output "$work/output" "$work/expected"
+[[ $kills -gt 0 ]] || give_up "the process was never killed in the middle"
 words=$(wc -l <"$work/expected")
 total=$(awk '{ n += $2 } END { print n }' "$work/expected")
-if ! cmp -s "$work/expected" "$work/counted"; then
-  trap - EXIT
-  diff "$work/expected" "$work/counted" | head -n 20 || true
-  echo "FAILED: the results differ (seed $seed; everything is kept in $work)"
-  exit 1
-fi
-if [[ $kills -eq 0 ]]; then
-  echo "FAILED: the process was never killed in the middle (seed $seed)"
-  exit 1
-fi
 echo "The results are equal: $total words, $words different ones, none lost and none counted twice,"
 echo "although the process was killed $kills times in the middle."

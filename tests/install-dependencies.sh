@@ -33,6 +33,8 @@ need_program mold mold
 need_program nc netcat-openbsd
 need_program ps procps
 need_program etcd etcd-server
+need_program ip iproute2
+need_program iptables iptables
 need_header caf/config.hpp libcaf-dev
 need_header lmdb.h liblmdb-dev
 need_header cereal/cereal.hpp libcereal-dev

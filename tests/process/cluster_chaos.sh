@@ -1,148 +1,289 @@
 #!/bin/bash
-# Runs a word count on a coordinator and three workers, each a process, and disturbs them at random moments: kills workers
-# or the coordinator or both with SIGKILL, or stops a worker for longer than cluster.timeout and lets it go on. Compares
-# what was committed with what coreutils count. Does so N times.
+# Runs a word count on a coordinator and three workers, each on a machine of its own, and disturbs them at random
+# moments: processes are killed or stand still, and the network between them is cut, in one direction or in both,
+# stutters, or has a slow machine in it. Compares what was committed with what coreutils make of the input. Does so N
+# times.
 #
 #   tests/process/cluster_chaos.sh [N] [SEED]     5 times, and a random seed, unless told otherwise
 #
-# BUILD_DIR names the build directory (default: build), CHAOS_MB the size of the text. Prints how long it took each time
-# until the job ran again. Stops at the first difference and keeps everything that led to it.
+# The machines are network namespaces; where they cannot be made, it says so and disturbs processes alone. BUILD_DIR
+# names the build directory (default: build), CHAOS_MB the size of the text, CHAOS_KINDS the kinds of disturbances, with
+# spaces between them (default: all).
+#
+# Prints how long it took each time from the disturbance to the first output that was begun and committed after it. All
+# settings that this depends on have their defaults but one: there is a checkpoint every 200 ms, since output is
+# committed with them. Stops at the first difference and keeps everything that led to it.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
-source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-runs=${1:-5}
-seed=${2:-random}
-[[ $seed != random ]] || seed=$((RANDOM * 32768 + RANDOM))
-build=$(realpath "${BUILD_DIR:-build}")
-program=$build/samples/word_count
+directory=$(dirname "${BASH_SOURCE[0]}")
+source "$directory/killed_word_count.sh"
+source "$directory/network_namespaces.sh"
+cd "$directory/../.."
+read_arguments 5 "$@"
+program=$build/tests/process/paced_word_count
+need_programs "$program"
+enter_namespaces "$@"
+make_work "$build"
 
-if [[ ! $runs =~ ^[1-9][0-9]*$ || ! $seed =~ ^[0-9]+$ ]]; then
-  echo "usage: cluster_chaos.sh [N] [SEED], both numbers" >&2
-  exit 2
+workers=(worker-0 worker-1 worker-2)
+slow_machine=worker-2 # its connections go through a proxy, which keeps what is sent for 50 ms in every other run
+declare -A process=() # by name: those of the job, and proxy
+inside=()
+port=7000
+if has_namespaces; then
+  make_machines coordinator "${workers[@]}"
+  redirect_to_proxy "$slow_machine"
+else
+  address[coordinator]=127.0.0.1
 fi
-if [[ ! -x $program ]]; then
-  echo "cluster_chaos.sh: no $program: build it first, or set BUILD_DIR" >&2
-  exit 2
-fi
 
-work=$(mktemp -d -p "$build" cluster_chaos-XXXXXX)
-declare -A process # by name: coordinator, 0, 1, 2
-stop() {
-  trap - EXIT INT TERM
-  kill_all
-  rm -rf "$work"
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
-give_up() {
-  trap - EXIT
-  kill_all
-  echo "FAILED in run $run of $runs with seed $seed: $*"
-  echo "everything is kept in $work"
-  tail -n 15 "$work"/*.log | sed 's/^/    /'
-  exit 1
+# A port that nobody listens on, below those that the system hands out by itself.
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 10000)); ss -Hltn "sport = :$port" 2>/dev/null | grep -q .; do :; done
+  echo "$port"
 }
 
-start_coordinator() {
-  "$program" coordinator --listen "127.0.0.1:$port" --input "$work/input" --output "$work/output" \
-    --checkpoint-dir "$work/checkpoints" --checkpoint-interval 200ms --parallelism 3 --cluster-timeout 1s \
-    >>"$work/coordinator.log" 2>&1 </dev/null &
-  process[coordinator]=$!
-}
-start_worker() { # NUMBER
-  "$program" worker --join "127.0.0.1:$port" --slots 2 >>"$work/worker-$1.log" 2>&1 </dev/null &
+start() { # NAME
+  local arguments=(worker --join "${address[coordinator]}:$port" --slots 2)
+  [[ $1 != coordinator ]] || arguments=(coordinator --listen "${address[coordinator]}:$port" --parallelism 3
+    --input "$work/input" --lines "$work/lines" --words "$work/words" --checkpoint-dir "$work/checkpoints"
+    --checkpoint-interval 200ms)
+  ! has_namespaces || enter "$1"
+  "${inside[@]}" "$program" "${arguments[@]}" >>"$work/$1.log" 2>&1 </dev/null &
   process[$1]=$!
 }
-runs_so_far() { grep -c 'job runs from' "$work/coordinator.log" || true; }
-has_ended() { [[ -n $ended ]] || ! kill -0 "${process[coordinator]}" 2>/dev/null; }
-
-kill_one() { # NAME
+kill_process() { # NAME
   local status=0
   kill -KILL "${process[$1]}" 2>/dev/null || true
   { wait "${process[$1]}"; } 2>/dev/null || status=$?
   [[ $1 != coordinator || $status -eq 137 ]] || ended=$status
+  process[$1]=
+}
+start_again() { # NAME...
+  local name
+  for name; do
+    [[ -n ${process[$name]} || -n $ended ]] || start "$name"
+  done
+}
+send_signal() { # SIGNAL NAME
+  kill "-$1" "${process[$2]}" 2>/dev/null || true
+}
+in_both_directions() { # cut_link|heal_link NAME NAME...: between the first one and each of the others
+  local name
+  for name in "${@:3}"; do
+    "$1" "$2" "$name"
+    "$1" "$name" "$2"
+  done
 }
 
-# Not if the job has ended meanwhile.
-start_coordinator_again() { [[ -n $ended ]] || start_coordinator; }
+# Whether the job has come to its end; `ended` is its exit code if it had to be asked for already.
+has_ended() {
+  [[ -n $ended ]] || { [[ -n ${process[coordinator]} ]] && ! kill -0 "${process[coordinator]}" 2>/dev/null; }
+}
 
-# One disturbance; sets `what`.
-disturb() {
-  local victim=$((RANDOM % 3))
-  case $((RANDOM % 4)) in
-  0)
-    what="worker $victim killed"
-    kill_one $victim
-    sleep "0.$((RANDOM % 5))"
-    start_worker $victim
+kinds=(kill_worker kill_coordinator kill_both stop_worker stop_coordinator)
+! has_namespaces || kinds+=(cut_worker_to_coordinator cut_coordinator_to_worker cut_worker_and_coordinator
+  cut_worker_to_worker cut_workers cut_worker_off stutter stop_proxy)
+[[ -z ${CHAOS_KINDS:-} ]] || read -ra kinds <<<"$CHAOS_KINDS"
+
+# Workers that run tasks: they have the input open. All of them if the job does not run just now.
+busy_workers() {
+  local name found=()
+  for name in "${workers[@]}"; do
+    [[ $(readlink "/proc/${process[$name]}"/fd/* 2>/dev/null) != *"$work/input/"* ]] || found+=("$name")
+  done
+  [[ ${#found[@]} -gt 1 ]] || found=("${workers[@]}")
+  echo "${found[@]}"
+}
+
+# Sets `what` happens now, and what ends it (`undo`) after how many milliseconds (`lasts`): more than cluster.timeout,
+# whose default is 2 s, unless it is about something else.
+begin_disturbance() { # KIND
+  local busy number=$RANDOM worker other
+  read -ra busy <<<"$(busy_workers)"
+  worker=${busy[number % ${#busy[@]}]}
+  other=${busy[(number + 1) % ${#busy[@]}]}
+  lasts=$((2300 + RANDOM % 1000))
+  case $1 in
+  kill_worker)
+    what="$worker killed"
+    lasts=$((RANDOM % 500))
+    kill_process "$worker"
+    undo=(start_again "$worker")
     ;;
-  1)
+  kill_coordinator)
     what="coordinator killed"
-    kill_one coordinator
-    sleep "0.$((RANDOM % 5))"
-    start_coordinator_again
+    lasts=$((RANDOM % 500))
+    kill_process coordinator
+    undo=(start_again coordinator)
     ;;
-  2)
-    what="coordinator and worker $victim killed"
-    kill_one coordinator
-    kill_one $victim
-    start_worker $victim
-    start_coordinator_again
+  kill_both)
+    what="coordinator and $worker killed"
+    lasts=$((RANDOM % 500))
+    kill_process coordinator
+    kill_process "$worker"
+    undo=(start_again coordinator "$worker")
     ;;
-  3)
-    what="worker $victim frozen for 1.5 s"
-    kill -STOP "${process[$victim]}" 2>/dev/null || true
-    sleep 1.5
-    kill -CONT "${process[$victim]}" 2>/dev/null || true
+  stop_worker | stop_coordinator)
+    [[ $1 == stop_worker ]] || worker=coordinator
+    what="$worker stopped"
+    send_signal STOP "$worker"
+    undo=(send_signal CONT "$worker")
+    ;;
+  cut_worker_to_coordinator | cut_coordinator_to_worker | cut_worker_to_worker)
+    local from=$worker to=$other
+    [[ $1 != *_to_coordinator ]] || to=coordinator
+    [[ $1 != cut_coordinator_* ]] || from=coordinator to=$worker
+    what="nothing reaches $to from $from"
+    cut_link "$from" "$to"
+    undo=(heal_link "$from" "$to")
+    ;;
+  cut_worker_and_coordinator | cut_workers)
+    [[ $1 == cut_workers ]] || other=coordinator
+    what="no network between $worker and $other"
+    in_both_directions cut_link "$worker" "$other"
+    undo=(in_both_directions heal_link "$worker" "$other")
+    ;;
+  cut_worker_off | stutter)
+    local others=(coordinator "${workers[@]}")
+    others=("${others[@]/#$worker/}")
+    what="no network for $worker"
+    [[ $1 != stutter ]] || lasts=$((200 + RANDOM % 600))
+    in_both_directions cut_link "$worker" ${others[*]}
+    undo=(in_both_directions heal_link "$worker" ${others[*]})
+    ;;
+  stop_proxy)
+    what="what is sent to and from $slow_machine stands still"
+    send_signal STOP proxy
+    undo=(send_signal CONT proxy)
     ;;
   esac
+  [[ $1 != kill_* ]] || what+=", not there"
+  what+=" for $lasts ms"
 }
 
+runs_so_far() { grep -c 'job runs from' "$work/coordinator.log" || true; }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# Waits for what a command tells.
+await() { # WHAT COMMAND...
+  local began
+  began=$(milliseconds)
+  until "${@:2}"; do
+    [[ $(($(milliseconds) - began)) -lt 60000 ]] || give_up "within 60 s: no $1"
+    sleep 0.02
+  done
+}
+has_joined() { grep -q joined "$work/$1.log" 2>/dev/null; }
+
+# Whether a committed file was begun after a moment, which is in its name: part-INSTANCE-TIME-...
+is_output_of_after() { # TIME
+  local part time
+  for part in "$work"/lines/part-*; do
+    time=${part##*/part-*([0-9])-}
+    [[ ! ${time%%-*} > $1 ]] || return 0
+  done
+  return 1
+}
+
+# One disturbance, until it is over and there is new output, or the job has ended.
+disturb() { # KIND
+  local since began passed output_after= before
+  before=$(runs_so_far)
+  began=$(milliseconds)
+  begin_disturbance "$1"
+  since=$(date -u +%Y%m%dT%H%M%S.%3NZ)
+  until [[ -n $output_after && ${#undo[@]} -eq 0 ]]; do
+    passed=$(($(milliseconds) - began))
+    if [[ ${#undo[@]} -gt 0 && $passed -ge $lasts ]] || has_ended; then
+      "${undo[@]}"
+      undo=()
+    fi
+    ! has_ended || break
+    [[ -n $output_after ]] || ! is_output_of_after "$since" || output_after=$passed
+    [[ $passed -lt 60000 ]] || give_up "$what, and no output comes"
+    sleep 0.02
+  done
+  if [[ -z $output_after ]]; then
+    echo "    $what: the job has ended meanwhile"
+    return
+  fi
+  echo "    $what: new output after $output_after ms"
+  if [[ $(runs_so_far) -gt $before ]]; then
+    echo "$1 $output_after" >>"$work/times"
+  else
+    echo "        and the job was not even interrupted"
+  fi
+}
+
+# Those that had joined the job end with it by themselves; one that was busy with its joining has not heard of the end.
+await_end_of_worker() { # NAME
+  local status=0
+  timeout 3 tail --pid="${process[$1]}" -f /dev/null || tail -n 1 "$work/$1.log" | grep -q joined ||
+    send_signal TERM "$1"
+  timeout 20 tail --pid="${process[$1]}" -f /dev/null || give_up "$1 does not end with the job"
+  { wait "${process[$1]}"; } 2>/dev/null || status=$?
+  [[ $status -eq 0 ]] || give_up "$1 ended with exit code $status"
+}
+
+# How often the job was interrupted, and the best, the median and the worst time, for each kind and for all.
+print_times() {
+  sort -k1,1 -k2,2n "$work/times" | awk '
+    function line(name, n, time) {
+      printf "    %-28s %3d %7d %7d %7d\n", name, n, time[1], time[int((n + 1) / 2)], time[n]
+    }
+    BEGIN { printf "    %-28s %3s %7s %7s %7s\n", "new output after (ms)", "n", "best", "median", "worst" }
+    $1 != kind { if (n) line(kind, n, time); kind = $1; n = 0 }
+    { time[++n] = $2 }
+    END { line(kind, n, time) }'
+  sort -k2,2n "$work/times" | awk '
+    { time[NR] = $2 }
+    END { printf "    %-28s %3d %7d %7d %7d\n", "all", NR, time[1], time[int((NR + 1) / 2)], time[NR] }'
+}
+
+shopt -s extglob nullglob
 echo "seed $seed"
-make_texts "$work/input" "${CHAOS_MB:-100}"
-counted_by_coreutils "$work/input" >"$work/expected"
-all=0
+make_texts "$work/input" "${CHAOS_MB:-8}"
+counted_by_coreutils "$work/input" >"$work/expected-words"
+LC_ALL=C sort "$work"/input/* >"$work/expected-lines"
+touch "$work/times"
+RANDOM=$((seed % 32768))
+mapfile -t kinds < <(for kind in "${kinds[@]}"; do echo "$RANDOM $kind"; done | sort -n | sed 's/.* //')
 for ((run = 1; run <= runs; ++run)); do
   RANDOM=$(((seed + run) % 32768))
-  rm -rf "$work/output" "$work/checkpoints" "$work"/*.log
-  : >"$work/coordinator.log"
-  port=$(free_port)
-  echo "run $run of $runs"
-  start_coordinator
-  for worker in 0 1 2; do start_worker $worker; done
-  times=$((2 + RANDOM % 3))
+  rm -rf "$work"/{lines,words,checkpoints} "$work"/*.log
+  if has_namespaces; then
+    delay=$((run % 2 * 50))
+    start_proxy "$slow_machine" "$delay" >"$work/proxy.log" 2>&1
+    process[proxy]=$!
+    echo "run $run of $runs, with $delay ms each way between $slow_machine and the others"
+  else
+    port=$(free_port)
+    echo "run $run of $runs"
+  fi
   ended=
-  for ((i = 0; i < times; ++i)); do
+  start coordinator
+  start "$slow_machine" # which is the last one to join otherwise, and gets no tasks
+  await "worker" has_joined "$slow_machine"
+  start worker-0
+  start worker-1
+  await "output" is_output_of_after ""
+  for ((i = 0; i < 3; ++i)); do
     sleep "0.$((200 + RANDOM % 600))"
     ! has_ended || break
-    before=$(runs_so_far)
-    began=$(milliseconds)
-    disturb
-    until [[ $(runs_so_far) -gt $before ]] || has_ended; do
-      [[ $(($(milliseconds) - began)) -lt 30000 ]] || give_up "$what, and it does not run again"
-      sleep 0.02
-    done
-    echo "    $what: runs again after $(($(milliseconds) - began)) ms"
-    all=$((all + 1))
+    kind=${kinds[0]}
+    kinds=("${kinds[@]:1}" "$kind")
+    disturb "$kind"
   done
-  timeout 120 tail --pid="${process[coordinator]}" -f /dev/null || give_up "it does not end"
+  [[ -n $ended ]] || timeout 120 tail --pid="${process[coordinator]}" -f /dev/null || give_up "it does not end"
   status=${ended:-0}
   [[ -n $ended ]] || { wait "${process[coordinator]}"; } 2>/dev/null || status=$?
   [[ $status -eq 0 ]] || give_up "it ended with exit code $status"
-  for worker in 0 1 2; do
-    # One that was frozen or just started when the job ended has not heard of it, and looks for the coordinator.
-    timeout 3 tail --pid="${process[$worker]}" -f /dev/null || tail -n 1 "$work/worker-$worker.log" | grep -q joined || kill -TERM "${process[$worker]}" 2>/dev/null || true
-    timeout 20 tail --pid="${process[$worker]}" -f /dev/null || give_up "worker $worker does not end with the job"
-    status=0
-    { wait "${process[$worker]}"; } 2>/dev/null || status=$?
-    [[ $status -eq 0 ]] || give_up "worker $worker ended with exit code $status"
-  done
-  committed_output "$work/output" >"$work/counted" || give_up "no committed output"
-  cmp -s "$work/expected" "$work/counted" ||
-    give_up "its counts differ from those of coreutils: diff $work/expected $work/counted"
-  pending=$(find "$work/output" -mindepth 1 ! -name 'part-*')
-  [[ -z $pending ]] || give_up "files that are not committed are left: $pending"
+  for name in "${workers[@]}"; do await_end_of_worker "$name"; done
+  ! has_namespaces || kill_process proxy
+  expect_output "$work/words" "$work/expected-words"
+  expect_output "$work/lines" "$work/expected-lines"
 done
-[[ $all -gt 0 ]] || give_up "nothing disturbed it before its end: this has tested nothing"
-echo "passed: $runs runs, disturbed $all times, seed $seed"
+[[ -s $work/times ]] || give_up "nothing disturbed it before its end: this has tested nothing"
+print_times
+echo "passed: $runs runs, disturbed $(wc -l <"$work/times") times, seed $seed"

@@ -13,39 +13,17 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-runs=${1:-10}
-seed=${2:-random}
-[[ $seed != random ]] || seed=$((RANDOM * 32768 + RANDOM))
+read_arguments 10 "${@:1:2}"
 how=${3:-process}
-build=$(realpath "${BUILD_DIR:-build}")
 program=$build/samples/word_count
 [[ $how == process ]] || program=$build/tests/process/failing_word_count
-
-if [[ ! $runs =~ ^[1-9][0-9]*$ || ! $seed =~ ^[0-9]+$ || ! $how =~ ^(process|exceptions|tasks)$ ]]; then
-  echo "usage: kill_loop.sh [N] [SEED] [process|exceptions|tasks], N and SEED numbers" >&2
+if [[ ! $how =~ ^(process|exceptions|tasks)$ ]]; then
+  echo "kill_loop.sh: expected process, exceptions or tasks, found '$how'" >&2
   exit 2
 fi
-if [[ ! -x $program ]]; then
-  echo "kill_loop.sh: no $program: build it first, or set BUILD_DIR" >&2
-  exit 2
-fi
+need_programs "$program"
 say() { echo "    $*"; }
-
-work=$(mktemp -d -p "$build" kill_loop-XXXXXX)
-stop() {
-  trap - EXIT INT TERM
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
-give_up() {
-  trap - EXIT
-  echo "FAILED in run $run of $runs with seed $seed: $*"
-  echo "everything is kept in $work"
-  tail -n 20 "$work/log" | sed 's/^/    /'
-  exit 1
-}
+make_work "$build"
 
 echo "seed $seed"
 make_texts "$work/input" "${KILL_LOOP_MB:-100}"
@@ -65,11 +43,7 @@ for ((run = 1; run <= runs; ++run)); do
       >"$work/log" 2>&1 || give_up "it ended with exit code $?"
     kills=$(grep -oE '^[0-9]+ restarts' "$work/log" | grep -oE '[0-9]+')
   fi
-  committed_output "$work/output" >"$work/counted" || give_up "no committed output"
-  cmp -s "$work/expected" "$work/counted" ||
-    give_up "its counts differ from those of coreutils: diff $work/expected $work/counted"
-  pending=$(find "$work/output" -mindepth 1 ! -name 'part-*')
-  [[ -z $pending ]] || give_up "files that are not committed are left: $pending"
+  expect_output "$work/output" "$work/expected"
   say "disturbed $kills times; same counts as coreutils; no pending part left"
   all_kills=$((all_kills + kills))
 done

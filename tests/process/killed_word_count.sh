@@ -1,5 +1,62 @@
-# Sourced by samples/demo.sh and kill_loop.sh: a word count that is killed at random moments until it
-# ends, and what its result must be.
+# Sourced by samples/demo.sh, kill_loop.sh, savepoints.sh and cluster_chaos.sh: a word count that is killed at random
+# moments until it ends, what its result must be, and what these scripts have in common.
+
+# Sets `seed` to the number given, or a random one.
+read_seed() { # [SEED]
+  seed=${1:-random}
+  [[ $seed != random ]] || seed=$((RANDOM * 32768 + RANDOM))
+  if [[ ! $seed =~ ^[0-9]+$ ]]; then
+    echo "${0##*/}: expected a number as seed, found '$seed'" >&2
+    exit 2
+  fi
+}
+
+# Sets `runs` and `seed` to what the command line says, and `build` to the build directory.
+read_arguments() { # DEFAULT_RUNS [RUNS] [SEED]
+  runs=${2:-$1}
+  if [[ ! $runs =~ ^[1-9][0-9]*$ ]]; then
+    echo "${0##*/}: expected a number of runs, found '$runs'" >&2
+    exit 2
+  fi
+  read_seed "${3:-}"
+  build=$(realpath "${BUILD_DIR:-build}")
+}
+
+need_programs() { # PATH...
+  local program
+  for program; do
+    if [[ ! -x $program ]]; then
+      echo "${0##*/}: no $program: build it first, or set BUILD_DIR" >&2
+      exit 2
+    fi
+  done
+}
+
+# Makes the directory `work`, which is removed at the end with all processes that are left.
+make_work() { # DIRECTORY
+  work=$(mktemp -d -p "$1" "$(basename "$0" .sh)-XXXXXX")
+  trap stop EXIT
+  trap 'stop; exit 130' INT TERM
+}
+kill_all() {
+  kill -KILL $(jobs -p) 2>/dev/null || true
+  wait 2>/dev/null || true
+}
+stop() {
+  trap - EXIT INT TERM
+  kill_all
+  rm -rf "$work"
+}
+
+# Ends the script, and keeps everything that led to it.
+give_up() { # REASON...
+  trap - EXIT
+  kill_all
+  echo "FAILED${run:+ in run $run of $runs} with seed $seed: $*"
+  echo "everything is kept in $work"
+  tail -n 20 "$work"/*log | sed 's/^/    /'
+  exit 1
+}
 
 # 100 MB or so of text in 8 files: the licenses that every Debian system has, again and again.
 make_texts() { # DIRECTORY MEGABYTES
@@ -27,6 +84,15 @@ counted_by_coreutils() { # DIRECTORY
 
 committed_output() { # DIRECTORY
   LC_ALL=C sort "$1"/part-*
+}
+
+# What a directory of committed output holds must be, sorted, what the file does, and nothing else may be there.
+expect_output() { # DIRECTORY EXPECTED
+  local pending
+  committed_output "$1" >"$work/found" || give_up "no committed output in $1"
+  cmp -s "$2" "$work/found" || give_up "the output is not what coreutils make of the input: diff $2 $work/found"
+  pending=$(find "$1" -mindepth 1 ! -name 'part-*')
+  [[ -z $pending ]] || give_up "files that are not committed are left: $pending"
 }
 
 # Runs a command again and again: kills it with SIGKILL after 50 to LONGEST ms, TIMES times at most,

@@ -10,34 +10,11 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-runs=${1:-1}
-seed=${2:-$((RANDOM * 32768 + RANDOM))}
-build=$(realpath "${BUILD_DIR:-build}")
+read_arguments 1 "$@"
 program=$build/samples/word_count
 weir=$build/bin/weir
-for needed in "$program" "$weir"; do
-  if [[ ! -x $needed ]]; then
-    echo "savepoints.sh: no $needed: build it first, or set BUILD_DIR" >&2
-    exit 2
-  fi
-done
-
-work=$(mktemp -d -p "$build" savepoints-XXXXXX)
-stop() {
-  trap - EXIT INT TERM
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
-give_up() {
-  trap - EXIT
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  echo "FAILED in run ${run:-0} of $runs with seed $seed: $*"
-  echo "everything is kept in $work"
-  tail -n 20 "$work/log" | sed 's/^/    /'
-  exit 1
-}
+need_programs "$program" "$weir"
+make_work "$build"
 
 begin_job() { # CHECKPOINT_DIRECTORY OPTION...: leaves its process in `job`
   local directory=$1
@@ -98,11 +75,7 @@ for ((run = 1; run <= runs; ++run)); do
 
   begin_job "$work/second" --parallelism 2
   end_of_job 0
-  committed_output "$work/output" >"$work/counted" || give_up "no committed output"
-  cmp -s "$work/expected" "$work/counted" ||
-    give_up "its counts differ from those of coreutils: diff $work/expected $work/counted"
-  pending=$(find "$work/output" -mindepth 1 ! -name 'part-*')
-  [[ -z $pending ]] || give_up "files that are not committed are left: $pending"
+  expect_output "$work/output" "$work/expected"
   echo "    same counts as coreutils; no pending part left"
 
   # Drained, a job has finished for good.
