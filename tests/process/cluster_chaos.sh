@@ -163,17 +163,7 @@ begin_disturbance() { # KIND
 }
 
 runs_so_far() { grep -c 'job runs from' "$work/coordinator.log" || true; }
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
-# Waits for what a command tells.
-await() { # WHAT COMMAND...
-  local began
-  began=$(milliseconds)
-  until "${@:2}"; do
-    [[ $(($(milliseconds) - began)) -lt 60000 ]] || give_up "within 60 s: no $1"
-    sleep 0.02
-  done
-}
 has_joined() { grep -q joined "$work/$1.log" 2>/dev/null; }
 
 # Whether a committed file was begun after a moment, which is in its name: part-INSTANCE-TIME-...

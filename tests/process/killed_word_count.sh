@@ -1,5 +1,5 @@
-# Sourced by samples/demo.sh, kill_loop.sh, savepoints.sh and cluster_chaos.sh: a word count that is killed at random
-# moments until it ends, what its result must be, and what these scripts have in common.
+# Sourced by the demos in samples/ and by kill_loop.sh, savepoints.sh and cluster_chaos.sh: a word count that is killed at
+# random moments until it ends, what its result must be, and what these scripts have in common.
 
 # Sets `seed` to the number given, or a random one.
 read_seed() { # [SEED]
@@ -56,6 +56,18 @@ give_up() { # REASON...
   echo "everything is kept in $work"
   tail -n 20 "$work"/*log | sed 's/^/    /'
   exit 1
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# Waits for what a command tells.
+await() { # WHAT COMMAND...
+  local began
+  began=$(milliseconds)
+  until "${@:2}"; do
+    [[ $(($(milliseconds) - began)) -lt 60000 ]] || give_up "within 60 s: no $1"
+    sleep 0.02
+  done
 }
 
 # 100 MB or so of text in 8 files: the licenses that every Debian system has, again and again.

@@ -1,5 +1,5 @@
-# Sourced by cluster_chaos.sh: machines of one network, each a network namespace on a common bridge, and what can
-# happen to a network.
+# Sourced by cluster_chaos.sh and samples/cluster/demo.sh: machines of one network, each a network namespace on a common
+# bridge, and what can happen to a network.
 #
 # All of it is in a network namespace and a mount namespace that the script has for itself: it meets nobody else's, and
 # is gone with the last process in it, however that ends. Without root it is made in a user namespace, where those are
@@ -7,6 +7,7 @@
 
 proxy=$(realpath "$(dirname "${BASH_SOURCE[0]}")/delaying_proxy.py")
 proxy_port=9
+script=$(realpath "$0")
 declare -A address=() # by machine
 
 # Starts the script that calls it again, in namespaces of its own. Where that cannot be it says so, and returns.
@@ -17,7 +18,7 @@ enter_namespaces() { # ARGUMENT OF THE SCRIPT...
   local probe='set -e; declare -A address; make_machines a b; redirect_to_proxy a; cut_link a b; heal_link a b'
   probe="$(declare -f make_machines enter on cut_link heal_link redirect_to_proxy); proxy_port=$proxy_port; $probe"
   if why=$("${enter[@]}" bash -c "$probe" 2>&1); then
-    IN_NAMESPACES=1 exec "${enter[@]}" bash "$0" "$@"
+    IN_NAMESPACES=1 exec "${enter[@]}" bash "$script" "$@"
   fi
   echo "############################################################################################################"
   echo "SKIPPED: everything about networks. Network namespaces with iptables in them (packages iproute2, iptables and"
