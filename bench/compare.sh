@@ -7,14 +7,11 @@
 # BUILD_DIR names the build directory (default: build), ONLY a pattern of the rows to measure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source bench/measuring.sh
 pairs=${1:-5}
 programs=${BUILD_DIR:-build}/bench
 only=${ONLY:-.}
 
-die() {
-  echo "compare.sh: $*" >&2
-  exit 1
-}
 [[ $pairs =~ ^[1-9][0-9]*$ ]] || die "'$pairs' pairs: expected a number from 1"
 for program in weir_limit weir_bench do_nothing; do
   [[ -x $programs/$program ]] || die "no $programs/$program: build it, or set BUILD_DIR"
@@ -23,10 +20,6 @@ done
 field() { # NAME: the member of the JSON line on standard input
   sed -n "s/.*\"$1\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p"
 }
-
-median() { sort -g | awk '{ x[NR] = $1 } END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'; }
-largest() { sort -g | tail -n 1; }
-smallest() { sort -g | head -n 1; }
 
 # One run: its checksum into $checksum and its rate into $rate.
 measure() {
@@ -125,7 +118,7 @@ show_recovery() { # TITLE task|process
     "$(printf '%s\n' "${times[@]}" | smallest)"
 }
 
-echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(uname -sr), commit $(git rev-parse --short HEAD)"
+describe_machine
 echo "$pairs pairs each; millions of records a second; ratio: median of the pairs, and best to best"
 printf '%-34s %9s %9s %9s %9s %7s %7s\n' '' limit best weir best ratio best
 for parallelism in 1 2; do

@@ -72,9 +72,14 @@ void connection_actor::expect_peer() {
 void connection_actor::send(std::string_view message) {
   if (is_lost_)
     return;
-  if (writer_.is_empty())
-    tell(*this, caf::actor_cast<caf::actor>(this), flush_frames{}); // behind what is there already
+  flush_later();
   writer_.add(message, [this](bytes frame) { send_frame(std::move(frame)); });
+}
+
+/// Behind the messages that are there already.
+void connection_actor::flush_later() {
+  if (writer_.is_empty())
+    tell(*this, caf::actor_cast<caf::actor>(this), flush_frames{});
 }
 
 void connection_actor::flush() {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <caf/message_handler.hpp>
 
@@ -64,6 +65,15 @@ class connection_actor : public actor_base {
   /// Gathers it with others that are sent in the same message of this actor.
   void send(std::string_view message);
 
+  /// Sends what write(byte_writer&) appends to what it is given.
+  template <class Write>
+  void send_written(Write&& write) {
+    if (is_lost_)
+      return;
+    flush_later();
+    writer_.add_written(std::forward<Write>(write), [this](bytes frame) { send_frame(std::move(frame)); });
+  }
+
   /// Sends what has been gathered now: this actor is about to end.
   void flush();
 
@@ -79,6 +89,7 @@ class connection_actor : public actor_base {
 
  private:
   void handle_frame(const bytes& frame);
+  void flush_later();
   void look_for_silence();
   void send_frame(bytes frame);
   void stop_pulse();

@@ -24,6 +24,7 @@ class network_configuration : public actor_configuration {
  public:
   explicit network_configuration(std::size_t threads) : actor_configuration(threads) {
     load<caf::io::middleman>();
+    set("middleman.workers", std::size_t{0});
   }
 };
 

@@ -15,21 +15,22 @@ caf::behavior peer_link_actor::make_behavior() {
   return connection_behavior().or_else(caf::message_handler{
       [this](call_due) { call_peer(); },
       [this](batch_sent& sent) {
-        write_head(item::batch, sent.channel);
-        channel_of(sent.channel).codec->write(item_, *sent.records);
-        send(item_.view());
+        send_written([&](byte_writer& out) {
+          write_head(out, item::batch, sent.channel);
+          channel_of(sent.channel).codec->write(out, *sent.records);
+        });
         if (sent.records->is_shared())
           sent.records = batch_ptr(); // others still read it
         emptied_[sent.channel].push_back(std::move(sent.records));
       },
       [this](const marker_sent& sent) {
-        write_head(item::marker, sent.channel);
-        item_.write_raw(sent.what);
-        send(item_.view());
+        send_written([&](byte_writer& out) {
+          write_head(out, item::marker, sent.channel);
+          out.write_raw(sent.what);
+        });
       },
       [this](const credit_returned& back) {
-        write_head(item::credit, back.channel);
-        send(item_.view());
+        send_written([&](byte_writer& out) { write_head(out, item::credit, back.channel); });
       },
   });
 }
@@ -61,10 +62,9 @@ void peer_link_actor::call_peer() {
   tell_self_later(*this, time_between_calls_, call_due{});
 }
 
-void peer_link_actor::write_head(item what, std::uint32_t channel) {
-  item_.clear();
-  item_.write_raw(what);
-  item_.write_raw(channel);
+void peer_link_actor::write_head(byte_writer& out, item what, std::uint32_t channel) {
+  out.write_raw(what);
+  out.write_raw(channel);
 }
 
 const linked_channel& peer_link_actor::channel_of(std::uint32_t number) const {

@@ -48,7 +48,7 @@ class peer_link_actor : public connection_actor {
   enum class item : std::uint8_t { batch, marker, credit };
 
   void call_peer();
-  void write_head(item what, std::uint32_t channel);
+  static void write_head(byte_writer& out, item what, std::uint32_t channel);
   const linked_channel& channel_of(std::uint32_t number) const;
 
   link_setup setup_;
@@ -56,7 +56,6 @@ class peer_link_actor : public connection_actor {
   caf::actor door_; // of the other worker
   duration time_between_calls_;
   std::map<std::uint32_t, std::vector<batch_ptr>> emptied_; // by channel, on the side that sends
-  byte_writer item_;
 };
 
 } // namespace weir
