@@ -24,7 +24,13 @@ class network_configuration : public actor_configuration {
  public:
   explicit network_configuration(std::size_t threads) : actor_configuration(threads) {
     load<caf::io::middleman>();
+    // Its actors that deserialize have nothing to do here, and do harm: behind a closed connection CAF cleans up when they
+    // have done what came before. It knows connections by their descriptors, and this one may be another's by then.
+#if CAF_VERSION < 10000
     set("middleman.workers", std::size_t{0});
+#else
+    set("caf.middleman.workers", std::size_t{0});
+#endif
   }
 };
 
