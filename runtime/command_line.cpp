@@ -223,8 +223,8 @@ void check_addresses(command_line::verb what, settings_reader& reader) {
   if (what == command_line::verb::run && !cluster.listen.empty())
     reader.add_problem("command line: --listen belongs to coordinator: write " + in_quotes("coordinator") +
                        " as the first word, or leave the option out");
-  if (what != command_line::verb::run && cluster.workers != 0)
-    reader.add_problem("command line: --workers belongs to run: it starts processes on this machine");
+  if (what != command_line::verb::run && what != command_line::verb::plan && cluster.workers != 0)
+    reader.add_problem("command line: --workers belongs to run, which starts processes on this machine, and to plan");
 }
 
 command_line_answer refusal(const std::string& program, const std::vector<std::string>& problems) {

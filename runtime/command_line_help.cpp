@@ -94,7 +94,8 @@ std::string help_text(const job_description& job, std::string_view program, cons
   page.add_entry("run", {"Runs the job in this process, or in several of this machine (--workers). The default."});
   page.add_entry("coordinator", {"Runs the job on the workers that join it, and stores its checkpoints."});
   page.add_entry("worker", {"Runs tasks for a coordinator, with its settings and options, until the job has ended."});
-  page.add_entry("plan", {"Prints the topology, the tasks and the channels, and runs nothing."});
+  page.add_entry("plan", {"Prints the topology, the tasks and the channels, and runs nothing. With --workers it says where "
+                          "each task would run."});
   if (!options.options().empty()) {
     page.add_heading("Options of this job");
     for (const job_option& entry : options.options())

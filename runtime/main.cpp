@@ -14,6 +14,7 @@
 #include <weir/base/log.hpp>
 #include <weir/runtime/cluster/candidate.hpp>
 #include <weir/runtime/cluster/local_workers.hpp>
+#include <weir/runtime/cluster/placement.hpp>
 #include <weir/runtime/cluster/worker.hpp>
 #include <weir/runtime/command_line.hpp>
 #include <weir/runtime/job.hpp>
@@ -70,10 +71,13 @@ int print_plan(const topology& job, const command_line& command) {
   const auto plan = make_plan(*job.graph(), command.config);
   if (!plan)
     return show({plan.failure().message + "\n", exit_usage});
+  std::optional<planned_workers> on;
+  if (command.config.cluster.workers != 0)
+    on = plan_workers(*plan, command.config);
   switch (command.format) {
-  case plan_format::text: std::cout << plan_as_text(*job.graph(), *plan); break;
-  case plan_format::json: std::cout << plan_as_json(*job.graph(), *plan); break;
-  case plan_format::dot: std::cout << plan_as_dot(*job.graph(), *plan); break;
+  case plan_format::text: std::cout << plan_as_text(*job.graph(), *plan, on); break;
+  case plan_format::json: std::cout << plan_as_json(*job.graph(), *plan, on); break;
+  case plan_format::dot: std::cout << plan_as_dot(*job.graph(), *plan, on); break;
   }
   return std::cout.flush() ? exit_success : exit_job_failed;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -63,14 +64,25 @@ status check_records_can_move(const topology_graph& graph, const job_plan& plan)
 /// number for each chain, from 0 on without gaps.
 std::vector<std::uint32_t> regions_of(const job_plan& plan);
 
-/// A plan for a person to read.
-std::string plan_as_text(const topology_graph& graph, const job_plan& plan);
+/// Where the tasks of a plan run; see plan_workers.
+struct planned_workers {
+  std::uint32_t workers = 0;
+  std::uint32_t slots_each = 0;
+  std::uint32_t slots_needed = 0;
+  std::vector<std::uint32_t> worker_of; ///< by task: from 0, in the order in which they join. Empty: too few slots
+};
+
+/// A plan for a person to read; with `on`, where each task runs, too.
+std::string plan_as_text(const topology_graph& graph, const job_plan& plan,
+                         const std::optional<planned_workers>& on = std::nullopt);
 
 /// The same as one JSON object: operators, chains, edges.
-std::string plan_as_json(const topology_graph& graph, const job_plan& plan);
+std::string plan_as_json(const topology_graph& graph, const job_plan& plan,
+                         const std::optional<planned_workers>& on = std::nullopt);
 
 /// The same as a Graphviz digraph: a cluster per chain, an edge per stream.
-std::string plan_as_dot(const topology_graph& graph, const job_plan& plan);
+std::string plan_as_dot(const topology_graph& graph, const job_plan& plan,
+                        const std::optional<planned_workers>& on = std::nullopt);
 
 std::string_view to_string(partitioning how) noexcept;
 

@@ -36,9 +36,78 @@ std::string record_type(const topology_graph& graph, const graph_edge& edge) {
   return graph.operators[edge.from].outputs[edge.output];
 }
 
+std::string counted_noun(std::uint32_t count, const std::string& noun) {
+  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
+}
+
+/// Nothing where there are enough.
+std::string too_few_slots(const planned_workers& on) {
+  if (!on.worker_of.empty())
+    return {};
+  return "too few slots: the job takes " + std::to_string(on.slots_needed) + ", and " +
+         counted_noun(on.workers, "worker") + " with " + counted_noun(on.slots_each, "slot") + " each have " +
+         std::to_string(std::uint64_t{on.workers} * on.slots_each) +
+         ": it would wait for more workers, or workers with more slots (--slots)";
+}
+
+/// "0, 3": the instances of a chain that a worker runs.
+std::string instances_on(std::uint32_t worker, const planned_chain& chain, const planned_workers& on) {
+  std::string list;
+  for (std::uint32_t i = 0; i < chain.parallelism; ++i)
+    if (on.worker_of[chain.first_task + i] == worker)
+      list += (list.empty() ? "" : ", ") + std::to_string(i);
+  return list;
+}
+
+void print_workers(std::ostream& out, const job_plan& plan, const planned_workers& on) {
+  out << "\nworkers\n";
+  if (const std::string problem = too_few_slots(on); !problem.empty()) {
+    out << "  " << problem << '\n';
+    return;
+  }
+  for (std::uint32_t worker = 0; worker < on.workers; ++worker) {
+    out << "  worker " << worker + 1 << "  (" << counted_noun(on.slots_each, "slot") << ")";
+    bool is_idle = true;
+    for (const planned_chain& chain : plan.chains)
+      if (const std::string instances = instances_on(worker, chain, on); !instances.empty()) {
+        out << "  " << chain.name << ": " << instances;
+        is_idle = false;
+      }
+    out << (is_idle ? "  no task\n" : "\n");
+  }
+}
+
+nlohmann::ordered_json workers_as_json(const job_plan& plan, const planned_workers& on) {
+  using json = nlohmann::ordered_json;
+  json tasks = json::array();
+  if (!on.worker_of.empty())
+    for (const planned_chain& chain : plan.chains)
+      for (std::uint32_t i = 0; i < chain.parallelism; ++i)
+        tasks.push_back({{"task", chain.first_task + i},
+                         {"chain", chain.name},
+                         {"instance", i},
+                         {"worker", on.worker_of[chain.first_task + i] + 1}});
+  json all = {{"workers", on.workers},
+              {"slots_each", on.slots_each},
+              {"slots_needed", on.slots_needed},
+              {"tasks", tasks}};
+  if (const std::string problem = too_few_slots(on); !problem.empty())
+    all["problem"] = problem;
+  return all;
+}
+
+std::string chain_label(const planned_chain& chain, const std::optional<planned_workers>& on) {
+  std::string label = "x " + std::to_string(chain.parallelism);
+  if (on && !on->worker_of.empty())
+    for (std::uint32_t worker = 0; worker < on->workers; ++worker)
+      if (const std::string instances = instances_on(worker, chain, *on); !instances.empty())
+        label += "\nworker " + std::to_string(worker + 1) + ": " + instances;
+  return label;
+}
+
 } // namespace
 
-std::string plan_as_text(const topology_graph& graph, const job_plan& plan) {
+std::string plan_as_text(const topology_graph& graph, const job_plan& plan, const std::optional<planned_workers>& on) {
   std::ostringstream out;
   out << "topology " << graph.name << ": " << graph.operators.size() << " operators, "
       << plan.chains.size() << " chains, " << plan.tasks << " tasks, " << plan.key_groups
@@ -66,10 +135,12 @@ std::string plan_as_text(const topology_graph& graph, const job_plan& plan) {
   }
   if (plan.edges.empty())
     out << "  none: everything runs in one chain\n";
+  if (on)
+    print_workers(out, plan, *on);
   return out.str();
 }
 
-std::string plan_as_json(const topology_graph& graph, const job_plan& plan) {
+std::string plan_as_json(const topology_graph& graph, const job_plan& plan, const std::optional<planned_workers>& on) {
   using json = nlohmann::ordered_json;
   json operators = json::array();
   for (std::size_t i = 0; i < graph.operators.size(); ++i) {
@@ -107,19 +178,23 @@ std::string plan_as_json(const topology_graph& graph, const job_plan& plan) {
                      {"feedback", declared.is_feedback},
                      {"channels", edge.channels}});
   }
-  const json whole = {{"topology", graph.name},   {"tasks", plan.tasks},
+  json whole = {{"topology", graph.name},   {"tasks", plan.tasks},
                       {"key_groups", plan.key_groups}, {"operators", operators},
                       {"chains", chains},         {"channels", edges}};
+  if (on)
+    whole["placement"] = workers_as_json(plan, *on);
   return whole.dump(2) + "\n";
 }
 
-std::string plan_as_dot(const topology_graph& graph, const job_plan& plan) {
+std::string plan_as_dot(const topology_graph& graph, const job_plan& plan, const std::optional<planned_workers>& on) {
   std::ostringstream out;
   out << "digraph " << dot_quoted(graph.name) << " {\n  rankdir=LR;\n  node [shape=box];\n";
+  if (on && on->worker_of.empty())
+    out << "  label=" << dot_quoted(too_few_slots(*on)) << ";\n";
   for (std::size_t c = 0; c < plan.chains.size(); ++c) {
     const planned_chain& chain = plan.chains[c];
     out << "  subgraph cluster_" << c << " {\n    label="
-        << dot_quoted("x " + std::to_string(chain.parallelism)) << ";\n";
+        << dot_quoted(chain_label(chain, on)) << ";\n";
     for (const std::uint32_t i : chain.operators)
       out << "    o" << i << " [label="
           << dot_quoted(graph.operators[i].name + "\n" + graph.operators[i].kind) << "];\n";

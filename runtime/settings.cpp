@@ -370,7 +370,7 @@ std::vector<setting> cluster_rows() {
       count_setting(
           "cluster.workers", 0, 1024, [](auto& c) -> auto& { return c.cluster.workers; },
           "run: how many worker processes on this machine run the tasks; those that end are started again. 0: none, the "
-          "tasks run in this process."),
+          "tasks run in this process. plan: shows where each task runs on so many."),
       duration_setting(
           "cluster.timeout", 10ms, [](auto& c) -> auto& { return c.cluster.timeout; },
           "A process that has not been heard of for so long is lost."),

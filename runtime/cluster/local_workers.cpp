@@ -11,6 +11,7 @@
 
 #include <weir/base/error.hpp>
 #include <weir/base/log.hpp>
+#include <weir/runtime/cluster/placement.hpp>
 #include <weir/runtime/settings.hpp>
 
 namespace weir {
@@ -21,17 +22,10 @@ constexpr std::chrono::milliseconds time_between_looks{50};
 constexpr std::chrono::milliseconds longest_wait{5000};
 constexpr std::chrono::seconds patience{10};
 
-std::uint32_t slots_each(const job_config& config) {
-  if (config.cluster.slots != 0)
-    return config.cluster.slots;
-  const std::uint32_t workers = config.cluster.workers;
-  return (std::max(config.parallelism, std::max(1u, std::thread::hardware_concurrency())) + workers - 1) / workers;
-}
-
 } // namespace
 
 local_workers::local_workers(std::uint16_t port, const job_config& config)
-    : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_each(config)),
+    : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_of_local_worker(config)),
              "--cluster-workers=0", "--cluster-listen="},
       workers_(config.cluster.workers) {
   for (const char* key : {"log.level", "log.format", "threads", "state.directory", "checkpoint.dir"})

@@ -1,6 +1,8 @@
 #include <weir/runtime/cluster/placement.hpp>
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace weir {
 
@@ -29,6 +31,22 @@ std::vector<std::uint32_t> place_tasks(const job_plan& plan, const std::vector<s
     for (std::uint32_t i = 0; i < chain.parallelism; ++i)
       workers[chain.first_task + i] = slots[i];
   return workers;
+}
+
+std::uint32_t slots_of_local_worker(const job_config& config) {
+  if (config.cluster.slots != 0)
+    return config.cluster.slots;
+  const std::uint32_t workers = config.cluster.workers;
+  return (std::max(config.parallelism, std::max(1u, std::thread::hardware_concurrency())) + workers - 1) / workers;
+}
+
+planned_workers plan_workers(const job_plan& plan, const job_config& config) {
+  planned_workers made{config.cluster.workers, slots_of_local_worker(config), slots_of(plan), {}};
+  if (std::uint64_t{made.workers} * made.slots_each >= made.slots_needed) {
+    std::vector<std::uint32_t> free(made.workers, made.slots_each);
+    made.worker_of = place_tasks(plan, place_slots(made.slots_needed, std::move(free), config.cluster.placement));
+  }
+  return made;
 }
 
 } // namespace weir

@@ -19,4 +19,11 @@ std::vector<std::uint32_t> place_slots(std::uint32_t slots, std::vector<std::uin
 /// one instance to one stays in a process.
 std::vector<std::uint32_t> place_tasks(const job_plan& plan, const std::vector<std::uint32_t>& slots);
 
+/// How many slots each of config.cluster.workers processes that `run` starts has: those of cluster.slots, or as many as
+/// the job's parallelism and this machine's cores take.
+std::uint32_t slots_of_local_worker(const job_config& config);
+
+/// Where the tasks of a plan run on config.cluster.workers workers, when all have joined before the first task starts.
+planned_workers plan_workers(const job_plan& plan, const job_config& config);
+
 } // namespace weir

@@ -91,6 +91,13 @@ TEST_CASE("plan prints in the form that is asked for") {
         refusal("command line: --format belongs to plan: write it after the word plan"));
 }
 
+TEST_CASE("workers belong to run and plan") {
+  const job job;
+  CHECK(job.command({"plan", "--workers", "3", "--slots", "2"}).config.cluster.workers == 3);
+  CHECK(job.answer({"worker", "--join", "localhost:1", "--workers", "3"}).text ==
+        refusal("command line: --workers belongs to run, which starts processes on this machine, and to plan"));
+}
+
 TEST_CASE("truth values have four spellings on the command line") {
   const job job;
   CHECK_FALSE(job.command({"--chaining=false"}).config.chaining);

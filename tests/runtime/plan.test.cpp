@@ -3,6 +3,7 @@
 #include <string>
 
 #include <weir/actors/sources/collection.hpp>
+#include <weir/runtime/cluster/placement.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/topology.hpp>
 
@@ -131,4 +132,40 @@ TEST_CASE("a plan is printed as text, as JSON and as a Graphviz graph") {
   const std::string dot = plan_as_dot(*job.graph(), *plan);
   CHECK(says(dot, "digraph \"numbers\" {"));
   CHECK(says(dot, "o1 -> o2 [style=bold, label=\"hash by int\"]"));
+}
+
+TEST_CASE("a plan for workers says where each task runs, in every form") {
+  const topology job = counting_job();
+  const auto plan = plan_of(job, 3);
+  REQUIRE(plan.has_value());
+  job_config config;
+  config.cluster.workers = 2;
+  config.cluster.slots = 2;
+  const planned_workers spread = plan_workers(*plan, config);
+  const std::string text = plan_as_text(*job.graph(), *plan, spread);
+  CHECK(says(text, "worker 1  (2 slots)  numbers -> double: 0, 2  max -> out: 0, 2\n"));
+  CHECK(says(text, "worker 2  (2 slots)  numbers -> double: 1  max -> out: 1\n"));
+  const std::string json = plan_as_json(*job.graph(), *plan, spread);
+  CHECK(says(json, "\"task\": 4,\n        \"chain\": \"max -> out\",\n        \"instance\": 1,\n        \"worker\": 2"));
+  CHECK_FALSE(says(json, "too few"));
+  CHECK(says(plan_as_dot(*job.graph(), *plan, spread), "label=\"x 3\\nworker 1: 0, 2\\nworker 2: 1\";"));
+  config.cluster.slots = 3;
+  config.cluster.placement = task_placement::pack;
+  const std::string packed = plan_as_text(*job.graph(), *plan, plan_workers(*plan, config));
+  CHECK(says(packed, "worker 1  (3 slots)  numbers -> double: 0, 1, 2  max -> out: 0, 1, 2\n"));
+  CHECK(says(packed, "worker 2  (3 slots)  no task\n"));
+}
+
+TEST_CASE("a plan for workers with too few slots says how many are missing, in every form") {
+  const topology job = counting_job();
+  const auto plan = plan_of(job, 3);
+  REQUIRE(plan.has_value());
+  job_config config;
+  config.cluster.workers = 2;
+  config.cluster.slots = 1;
+  const planned_workers on = plan_workers(*plan, config);
+  const std::string expected = "too few slots: the job takes 3, and 2 workers with 1 slot each have 2: ";
+  CHECK(says(plan_as_text(*job.graph(), *plan, on), expected));
+  CHECK(says(plan_as_json(*job.graph(), *plan, on), "\"problem\": \"" + expected));
+  CHECK(says(plan_as_dot(*job.graph(), *plan, on), "label=\"" + expected));
 }
