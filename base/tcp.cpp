@@ -135,6 +135,29 @@ std::string own_address_towards(const tcp_address& address) {
   return {};
 }
 
+namespace {
+
+/// The port that a socket was given.
+in_port_t bound_port(const file_descriptor& socket) {
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  if (::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&own), &size) != 0)
+    return 0;
+  return own.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(own).sin6_port
+                                   : reinterpret_cast<const sockaddr_in&>(own).sin_port;
+}
+
+void set_port(sockaddr& address, in_port_t port) {
+  (address.sa_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
+                                 : reinterpret_cast<sockaddr_in&>(address).sin_port) = port;
+}
+
+} // namespace
+
+std::uint16_t port_of(const file_descriptor& socket) {
+  return ntohs(bound_port(socket));
+}
+
 result<std::vector<file_descriptor>> listen_on(const tcp_address& address) {
   auto found = resolve(address, true);
   if (!found)
@@ -144,6 +167,8 @@ result<std::vector<file_descriptor>> listen_on(const tcp_address& address) {
   for (const addrinfo* at = found->get(); at; at = at->ai_next) {
     file_descriptor opened(
         ::socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol));
+    if (address.port == 0 && !listening.empty())
+      set_port(*at->ai_addr, bound_port(listening.front()));
     const int yes = 1;
     if (opened.is_open()) {
       ::setsockopt(opened.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -158,6 +183,8 @@ result<std::vector<file_descriptor>> listen_on(const tcp_address& address) {
     // A machine without IPv6 still has names with IPv6 addresses.
     if (cause == 0 || errno == EADDRINUSE)
       cause = errno;
+    if (cause == EADDRINUSE && address.port == 0)
+      return listen_on(address); // the port that was free at one address is not at another: again with another one
     if (cause == EADDRINUSE)
       return socket_error("listen on", address, cause);
   }

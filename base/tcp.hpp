@@ -31,9 +31,13 @@ result<file_descriptor> connect_to(const tcp_address& address, duration timeout,
 /// The address of this machine from which it reaches another. Empty where it does not.
 std::string own_address_towards(const tcp_address& address);
 
-/// Sockets that listen on all addresses of the host; for an empty host on all of the machine.
+/// Sockets that listen on all addresses of the host; for an empty host on all of the machine. Port 0: any free one, the
+/// same for all of them.
 ///
 /// Errors: errc::in_use when another process listens there; errc::io.
 result<std::vector<file_descriptor>> listen_on(const tcp_address& address);
+
+/// The port that a socket listens on.
+std::uint16_t port_of(const file_descriptor& socket);
 
 } // namespace weir

@@ -12,6 +12,7 @@
 #include <weir/runtime/cluster/fenced_checkpoint_store.hpp>
 #include <weir/runtime/cluster/network.hpp>
 #include <weir/runtime/cluster/replicated_checkpoint_store.hpp>
+#include <weir/runtime/cluster/tls.hpp>
 #include <weir/runtime/cluster/worker_registry.hpp>
 #include <weir/runtime/control_socket.hpp>
 #include <weir/runtime/deployment.hpp>
@@ -107,16 +108,20 @@ struct job::running {
     // Where this process knows of no checkpoint, one that a worker holds is not to be missed.
     setup.patience = of.has_start ? time_to_join : std::max<duration>(time_to_join, config.timeout);
     registry = spawn_actor<worker_registry_actor>(system, std::move(setup));
-    const auto bound = publish(registry, where->host, where->port);
-    if (!bound) {
+    auto made = publish(registry, *where);
+    if (!made) {
       kill_actor(std::exchange(registry, nullptr));
-      return bound.failure();
+      return std::move(made.failure());
     }
-    port = *bound;
-    if (is_loopback(where->host))
+    entrance = std::move(*made);
+    const std::uint16_t port = entrance->port();
+    if (config.is_encrypted())
+      log_info("listening for workers with a certificate", {{"job", name}, {"host", where->host}, {"port", port}});
+    else if (is_loopback(where->host))
       log_info("listening for workers of this machine", {{"job", name}, {"host", where->host}, {"port", port}});
     else
-      log_warning("listening for workers: whoever reaches this address can join, and run the job's code on its data",
+      log_warning("listening for workers: whoever reaches this address can join, and run the job's code on its data; "
+                  "--tls-ca, --tls-cert and --tls-key let in only who has a certificate",
                   {{"job", name}, {"host", where->host}, {"port", port}});
     return {};
   }
@@ -139,7 +144,7 @@ struct job::running {
   caf::actor_system system;
   std::shared_future<job_report> report;
   caf::actor registry; // of workers
-  std::uint16_t port = 0; // where it listens
+  std::unique_ptr<published_actor> entrance; // to the registry
   caf::actor supervisor;
   std::unique_ptr<control_socket> control; // after what its handler uses
 };
@@ -154,6 +159,9 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   supervised.leads = std::move(leads);
   if (config.state.backend == state_backend::directory)
     supervised.config.checkpoint.storage = checkpoint_storage::files;
+  if (config.cluster.is_coordinator())
+    if (status keys = check_tls(config.cluster); !keys)
+      return std::move(keys.failure());
   auto plan = make_plan(*what.graph(), config);
   if (!plan)
     return std::move(plan.failure());
@@ -168,7 +176,7 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   else if (!*must_ask)
     if (status chosen = choose_starting_point(supervised); !chosen)
       return std::move(chosen.failure());
-  auto how = has_workers ? std::make_unique<network_configuration>(config.threads)
+  auto how = has_workers ? std::make_unique<network_configuration>(config.threads, config.cluster)
                          : std::make_unique<actor_configuration>(config.threads);
   auto content = std::make_unique<running>(what.name(), std::move(how));
   if (has_workers)
@@ -195,6 +203,7 @@ job::~job() {
   wait();
   running_->control.reset();
   running_->supervisor = nullptr;
+  running_->entrance.reset();
   if (std::exchange(running_->registry, nullptr))
     await_network(running_->system);
 }
@@ -204,7 +213,7 @@ const std::string& job::name() const noexcept {
 }
 
 std::uint16_t job::port() const noexcept {
-  return running_->port;
+  return running_->entrance ? running_->entrance->port() : std::uint16_t{0};
 }
 
 job_report job::wait() {

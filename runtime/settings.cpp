@@ -382,9 +382,20 @@ std::vector<setting> cluster_rows() {
           [](auto& c) -> auto& { return c.cluster.placement; },
           "Which workers get tasks when there are more slots than the job takes. spread: those with the most free slots. "
           "pack: as few as possible."),
+      path_setting(
+          "cluster.tls-ca", "FILE", [](auto& c) -> auto& { return c.cluster.tls_ca; },
+          "Certificates, in PEM form, of those who sign for the job's processes. With this file, cluster.tls-cert and "
+          "cluster.tls-key, connections between processes are encrypted, and only who has a certificate gets in; all "
+          "processes of a job need them, or none."),
+      path_setting(
+          "cluster.tls-cert", "FILE", [](auto& c) -> auto& { return c.cluster.tls_cert; },
+          "This process's certificate in PEM form, followed by those between it and one in cluster.tls-ca."),
+      path_setting(
+          "cluster.tls-key", "FILE", [](auto& c) -> auto& { return c.cluster.tls_key; },
+          "The private key of cluster.tls-cert in PEM form, without a password."),
   };
   for (setting& row : rows)
-    for (const std::string_view name : {"listen", "join", "ha", "slots", "workers"})
+    for (const std::string_view name : {"listen", "join", "ha", "slots", "workers", "tls-ca", "tls-cert", "tls-key"})
       if (row.key.substr(row.key.find('.') + 1) == name)
         row.short_name = name;
   return rows;

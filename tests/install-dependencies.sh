@@ -35,8 +35,10 @@ need_program ps procps
 need_program etcd etcd-server
 need_program ip iproute2
 need_program iptables iptables
+need_program openssl openssl
 need_header caf/config.hpp libcaf-dev
 need_header lmdb.h liblmdb-dev
+need_header openssl/ssl.h libssl-dev
 need_header cereal/cereal.hpp libcereal-dev
 need_header spdlog/spdlog.h libspdlog-dev
 need_header doctest/doctest.h doctest-dev

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include <weir/base/clock.hpp>
@@ -43,6 +44,14 @@ struct cluster_config {
   duration heartbeat = std::chrono::milliseconds{100};
 
   task_placement placement = task_placement::spread;
+
+  /// Files in PEM form: the certificates of those who sign for processes of this job, this process's certificate, and
+  /// the key of that. All three, and every connection is encrypted and both ends of it have shown a certificate; or none.
+  std::filesystem::path tls_ca;
+  std::filesystem::path tls_cert;
+  std::filesystem::path tls_key;
+
+  bool is_encrypted() const noexcept { return !tls_cert.empty(); }
 
   /// Whether the tasks of the job run in other processes.
   bool is_coordinator() const noexcept { return !listen.empty(); }

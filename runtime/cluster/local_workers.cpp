@@ -28,7 +28,8 @@ local_workers::local_workers(std::uint16_t port, const job_config& config)
     : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_of_local_worker(config)),
              "--cluster-workers=0", "--cluster-listen="},
       workers_(config.cluster.workers) {
-  for (const char* key : {"log.level", "log.format", "threads", "state.directory", "checkpoint.dir"})
+  for (const char* key : {"log.level", "log.format", "threads", "state.directory", "checkpoint.dir", "cluster.tls-ca",
+                          "cluster.tls-cert", "cluster.tls-key"})
     if (std::string value = find_setting(key)->show(config); !value.empty())
       words_.push_back(flag_name(key) + "=" + value);
   thread_ = std::thread([this] { watch(); });

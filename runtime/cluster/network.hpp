@@ -1,17 +1,25 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <sys/socket.h>
+
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
+#if CAF_VERSION >= 10000
+#  include <caf/openssl/manager.hpp>
+#endif
 
 #include <weir/base/caf.hpp>
 #include <weir/base/error.hpp>
 #include <weir/base/tcp.hpp>
+#include <weir/runtime/cluster/cluster_config.hpp>
+#include <weir/runtime/cluster/scribe.hpp>
 
 /// \file
 /// Everything of CAF's networking that differs between its versions 0.17 and 1.x. Actors of different processes send each
@@ -19,40 +27,70 @@
 
 namespace weir {
 
-/// The configuration of an actor system that talks to others.
+/// The configuration of an actor system that talks to others, with the keys of the cluster where it has some; see
+/// check_tls. Making one lets this process open as many files and connections as it may.
 class network_configuration : public actor_configuration {
  public:
-  explicit network_configuration(std::size_t threads) : actor_configuration(threads) {
-    load<caf::io::middleman>();
-    // Its actors that deserialize have nothing to do here, and do harm: behind a closed connection CAF cleans up when they
-    // have done what came before. It knows connections by their descriptors, and this one may be another's by then.
-#if CAF_VERSION < 10000
-    set("middleman.workers", std::size_t{0});
-#else
-    set("caf.middleman.workers", std::size_t{0});
-#endif
-  }
+  network_configuration(std::size_t threads, const cluster_config& cluster);
 };
 
-/// Lets actors of other processes find `actor` at a port of this machine's address `host`; port 0: any. Returns the port.
-///
-/// Errors: in_use, or io.
-result<std::uint16_t> publish(const caf::actor& actor, const std::string& host, std::uint16_t port);
+/// An actor that other processes find at a port of this machine, as long as this is there. End it before the actor's
+/// system.
+class published_actor {
+ public:
+  ~published_actor();
+  published_actor(const published_actor&) = delete;
+  published_actor& operator=(const published_actor&) = delete;
 
-/// Ends that.
-void unpublish(const caf::actor& actor, std::uint16_t port);
+  std::uint16_t port() const noexcept { return port_; }
 
-/// Looks for the actor that another process has published, and then calls done(result<caf::actor>), in the actor
-/// `self`. CAF tries for as long as the system does, which can be minutes, and connects to nobody else meanwhile; so try
-/// connect_to first.
-template <class Self, class Done>
-void find_published(Self& self, const std::string& host, std::uint16_t port, Done done) {
+ private:
+  friend result<std::unique_ptr<published_actor>> publish(const caf::actor&, const tcp_address&);
+
+  explicit published_actor(caf::actor actor) : actor_(std::move(actor)) {}
+
+  caf::actor actor_;
+  std::uint16_t port_ = 0;
 #if CAF_VERSION < 10000
-  auto failed = [done, host, port, &self](const caf::error& why) mutable {
-    done(result<caf::actor>(error{errc::io, "nobody answers at " + host + ":" + std::to_string(port) + ": " +
-                                                self.system().render(why)}));
+  std::unique_ptr<guarded_port> guard_;
+#endif
+};
+
+/// Lets actors of other processes find `actor` at an address of this machine; an empty host: at all of them; port 0:
+/// any.
+///
+/// Errors: in_use, io, or invalid_setting.
+result<std::unique_ptr<published_actor>> publish(const caf::actor& actor, const tcp_address& at);
+
+#if CAF_VERSION < 10000
+/// The actor of CAF that connections belong to.
+caf::actor connection_broker(caf::actor_system& system);
+#endif
+
+/// What there is to say of a process that can be connected to and does not answer.
+error no_answer_from(const tcp_address& where, bool is_encrypted, const std::string& reason);
+
+/// Looks for the actor that another process has published, and then calls done(result<caf::actor>), in the actor `self`.
+/// Blocks while it connects, which `timeout` bounds, as it does the time until there is an answer.
+///
+/// Errors: see connect_to, to which `advice` is given; io.
+template <class Self, class Done>
+void find_published(Self& self, const tcp_address& where, duration timeout, const std::string& advice, Done done) {
+#if CAF_VERSION < 10000
+  auto opened = make_connection(self.system(), where, timeout, advice);
+  if (!opened)
+    return done(result<caf::actor>(std::move(opened.failure())));
+  const auto made = std::make_shared<made_connection>(std::move(*opened));
+  auto failed = [done, where, made, &self](const caf::error& why) mutable {
+    ::shutdown(made->socket.number(), SHUT_RDWR); // the broker would go on waiting for an answer
+    std::string reason = self.system().render(why);
+    if (why == caf::sec::request_timeout)
+      reason = "nothing has come in time";
+    else if (why == caf::sec::disconnect_during_handshake)
+      reason = made->fate->tls_failure.empty() ? "it has closed the connection" : "TLS: " + made->fate->tls_failure;
+    done(result<caf::actor>(no_answer_from(where, self.system().has_openssl_manager(), reason)));
   };
-  self.request(self.system().middleman().actor_handle(), caf::infinite, caf::connect_atom::value, host, port)
+  self.request(connection_broker(self.system()), timeout, caf::connect_atom::value, made->scribe, where.port)
       .then(
           [done, failed](const caf::node_id&, const caf::strong_actor_ptr& found,
                          const std::set<std::string>&) mutable {
@@ -63,15 +101,19 @@ void find_published(Self& self, const std::string& host, std::uint16_t port, Don
           },
           failed);
 #else
-  self.mail(caf::connect_atom_v, host, port)
-      .request(self.system().middleman().actor_handle(), caf::infinite)
+  if (const auto reached = connect_to(where, timeout, advice); !reached)
+    return done(result<caf::actor>(reached.failure()));
+  const bool is_encrypted = self.system().has_openssl_manager();
+  const auto& finder = is_encrypted ? self.system().openssl_manager().actor_handle()
+                                    : self.system().middleman().actor_handle();
+  self.mail(caf::connect_atom_v, where.host, where.port)
+      .request(finder, timeout)
       .then(
           [done](const caf::node_id&, const caf::strong_actor_ptr& found, const std::set<std::string>&) mutable {
             done(result<caf::actor>(caf::actor_cast<caf::actor>(found)));
           },
-          [done, host, port](const caf::error& why) mutable {
-            done(result<caf::actor>(error{errc::io, "nobody answers at " + host + ":" + std::to_string(port) + ": " +
-                                                        caf::to_string(why)}));
+          [done, where, is_encrypted](const caf::error& why) mutable {
+            done(result<caf::actor>(no_answer_from(where, is_encrypted, caf::to_string(why))));
           });
 #endif
 }

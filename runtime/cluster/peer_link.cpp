@@ -40,14 +40,12 @@ void peer_link_actor::begin() {
   const worker_address& peer = setup_.peer;
   if (setup_.own > peer.worker)
     return;
-  if (const auto reached = connect_to({peer.host, peer.port}, timeout(), "the worker there has ended"); !reached)
-    return lose(reached.failure().message);
-  expect_peer();
-  find_published(*this, peer.host, peer.port, [this](result<caf::actor> door) {
+  find_published(*this, {peer.host, peer.port}, timeout(), "the worker there has ended", [this](result<caf::actor> door) {
     if (!door)
       return lose(door.failure().message);
     door_ = std::move(*door);
     watch(*this, door_);
+    expect_peer();
     call_peer();
   });
 }

@@ -17,7 +17,8 @@ namespace {
 
 bool is_of_one_process(std::string_view key) {
   constexpr std::array own{"checkpoint.dir", "checkpoint.discard", "checkpoint.restore-from", "from", "state.directory",
-                           "threads", "cluster.listen", "cluster.join", "cluster.ha", "cluster.host", "cluster.slots", "cluster.workers"};
+                           "threads", "cluster.listen", "cluster.join", "cluster.ha", "cluster.host", "cluster.slots",
+                           "cluster.workers", "cluster.tls-ca", "cluster.tls-cert", "cluster.tls-key"};
   return std::ranges::find(own, key) != own.end() || key.starts_with("log.");
 }
 

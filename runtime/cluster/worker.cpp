@@ -11,6 +11,7 @@
 #include <weir/runtime/cluster/campaign.hpp>
 #include <weir/runtime/cluster/etcd_arbiter.hpp>
 #include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/tls.hpp>
 #include <weir/runtime/cluster/worker_actor.hpp>
 
 namespace weir {
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds time_between_attempts{200};
 constexpr std::chrono::seconds time_to_look_up{2};
+constexpr std::chrono::seconds time_between_reports{10};
 
 /// Where a worker joins a coordinator that listens at `where`.
 result<tcp_address> parse_coordinator(const std::string& where) {
@@ -38,7 +40,8 @@ struct worker::running {
 
   /// Joins again and again.
   status run() {
-    bool has_complained = false;
+    std::string said; // why it cannot join
+    time_point said_at{};
     for (;;) {
       const worker_end last = lookup ? look_up_and_run() : run_once();
       switch (last.why) {
@@ -49,10 +52,16 @@ struct worker::running {
                                                 " does not take this worker: " + last.reason};
       case worker_end::cause::lost: break;
       }
-      if (last.has_joined || !std::exchange(has_complained, true))
+      const time_point now = std::chrono::steady_clock::now();
+      if (last.has_joined || said != last.reason || now - said_at >= time_between_reports) {
         log_warning(last.has_joined ? "the coordinator was lost; its tasks are stopped, and it is looked for again"
-                                    : "the coordinator is not there yet; it is looked for until it is",
-                    {{"job", setup.graph->name}, {"coordinator", lookup ? setup.config.cluster.ha : setup.config.cluster.join}, {"reason", last.reason}});
+                                    : "the coordinator cannot be reached yet; it is tried until it can",
+                    {{"job", setup.graph->name},
+                     {"coordinator", lookup ? setup.config.cluster.ha : setup.config.cluster.join},
+                     {"reason", last.reason}});
+        said = last.reason;
+        said_at = now;
+      }
       std::unique_lock lock(mutex);
       if (stopping.wait_for(lock, time_between_attempts, [this] { return is_stopping; }))
         return {};
@@ -77,7 +86,7 @@ struct worker::running {
 
   /// In an actor system of its own: to the others it is another process, with connections of its own.
   worker_end run_once() {
-    network_configuration configuration(setup.config.threads);
+    network_configuration configuration(setup.config.threads, setup.config.cluster);
     caf::actor_system system(configuration);
     system.await_actors_before_shutdown(true);
     std::promise<worker_end> done;
@@ -121,6 +130,8 @@ struct worker::running {
 worker::worker(std::unique_ptr<running> content) : running_(std::move(content)) {}
 
 result<std::unique_ptr<worker>> worker::start(const topology& what, const job_config& config) {
+  if (status keys = check_tls(config.cluster); !keys)
+    return std::move(keys.failure());
   worker_setup setup;
   std::optional<leader_lookup> lookup;
   if (!config.cluster.ha.empty()) {

@@ -104,8 +104,7 @@ caf::behavior worker_actor::make_behavior() {
 
 void worker_actor::on_exit() {
   connection_actor::on_exit();
-  if (port_ != 0)
-    unpublish(door_, port_);
+  published_door_.reset();
   for (caf::actor* helper : {&door_, &snapshots_, &keeper_})
     if (*helper)
       kill_actor(std::exchange(*helper, nullptr));
@@ -119,25 +118,27 @@ void worker_actor::on_exit() {
 }
 
 void worker_actor::begin() {
-  const tcp_address& coordinator = setup_.coordinator;
-  if (const auto reached = connect_to(coordinator, timeout(), "start the coordinator"); !reached)
-    return lose(reached.failure().message);
-  // The address that this process has on the way there is an interface of this machine; what the user says need not be.
-  const std::string own = own_address_towards(coordinator);
-  const auto port = publish(door_, setup_.config.cluster.host.empty() ? own : std::string(), 0);
-  if (!port)
-    return lose(port.failure().message);
-  port_ = *port;
-  host_ = setup_.config.cluster.host.empty() ? own : setup_.config.cluster.host;
-  expect_peer();
-  find_published(*this, coordinator.host, coordinator.port, [this](result<caf::actor> registry) {
-    if (!registry)
-      return lose(registry.failure().message);
-    watch(*this, *registry);
-    const worker_hello hello{setup_.graph->name,    topology_digest(*setup_.graph), program_digest(), setup_.name,
-                             config_.cluster.slots, host_,                          port_};
-    tell(*this, *registry, encoded_message(to_coordinator{hello}));
+  find_published(*this, setup_.coordinator, timeout(), "start the coordinator", [this](result<caf::actor> registry) {
+    if (registry)
+      join(*registry);
+    else
+      lose(registry.failure().message);
   });
+}
+
+void worker_actor::join(const caf::actor& registry) {
+  // The address that this process has on the way there is an interface of this machine; what the user says need not be.
+  const std::string own = own_address_towards(setup_.coordinator);
+  const std::string& host = setup_.config.cluster.host;
+  auto door = publish(door_, {host.empty() ? own : std::string(), 0});
+  if (!door)
+    return lose(door.failure().message);
+  published_door_ = std::move(*door);
+  watch(*this, registry);
+  expect_peer();
+  const worker_hello hello{setup_.graph->name,    topology_digest(*setup_.graph), program_digest(), setup_.name,
+                           config_.cluster.slots, host.empty() ? own : host,      published_door_->port()};
+  tell(*this, registry, encoded_message(to_coordinator{hello}));
 }
 
 void worker_actor::receive(std::string_view message) {

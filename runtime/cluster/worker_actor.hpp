@@ -97,6 +97,7 @@ class worker_actor : public connection_actor {
   };
 
   void begin() override;
+  void join(const caf::actor& registry);
   void handle(const worker_welcome& message);
   void handle(const worker_refused& message);
   void handle(const worker_released&);
@@ -121,8 +122,7 @@ class worker_actor : public connection_actor {
   std::uint32_t number_ = 0;
   bool has_joined_ = false;
   caf::actor door_;
-  std::string host_; // where other workers reach the door
-  std::uint16_t port_ = 0;
+  std::unique_ptr<published_actor> published_door_;
   caf::actor snapshots_;
   caf::actor keeper_; // of copies of checkpoints
 

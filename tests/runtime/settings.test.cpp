@@ -142,6 +142,9 @@ TEST_CASE("every setting sets its own member of the config and no other") {
                                                       {"cluster.timeout", "28s"},
                                                       {"cluster.heartbeat", "29ms"},
                                                       {"cluster.placement", "pack"},
+                                                      {"cluster.tls-ca", "ca.pem"},
+                                                      {"cluster.tls-cert", "cert.pem"},
+                                                      {"cluster.tls-key", "key.pem"},
                                                       {"log.level", "debug"},
                                                       {"log.format", "json"}};
   const job_config defaults;

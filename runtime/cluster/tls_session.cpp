@@ -1,0 +1,83 @@
+#include <weir/runtime/cluster/tls_session.hpp>
+
+#if CAF_VERSION < 10000
+
+#  include <algorithm>
+#  include <stdexcept>
+#  include <utility>
+
+#  include <caf/openssl/session.hpp>
+
+#  include <weir/runtime/cluster/tls.hpp>
+
+namespace weir {
+
+namespace {
+
+using caf::io::network::rw_state;
+
+// OpenSSL counts in int, and encrypts all of it before anything else has its turn.
+constexpr std::size_t most_at_once = std::size_t{1} << 20;
+
+error handshake_failure(std::string why = take_tls_failure()) {
+  return {errc::io, "TLS: " + (why.empty() ? std::string("the other end closed the connection") : std::move(why))};
+}
+
+} // namespace
+
+tls_session::tls_session(std::unique_ptr<caf::openssl::session> session) : session_(std::move(session)) {}
+tls_session::tls_session(tls_session&&) noexcept = default;
+tls_session::~tls_session() = default;
+
+result<tls_session> tls_session::begin(caf::actor_system& system, int socket, bool accepts) {
+  take_tls_failure();
+  try {
+    // It reads the files anew, which may have been replaced.
+    auto session = caf::openssl::make_session(system, socket, accepts);
+    if (!session)
+      return handshake_failure();
+    return tls_session(std::move(session));
+  } catch (const std::exception& why) {
+    return handshake_failure(why.what() + std::string(": ") + take_tls_failure());
+  }
+}
+
+result<bool> tls_session::go_on(int socket) {
+  std::size_t none = 0;
+  take_tls_failure();
+  switch (session_->read_some(none, socket, nullptr, 0)) {
+  case rw_state::success: return false;
+  case rw_state::indeterminate: return true; // there is nothing to do but to read
+  case rw_state::failure: break;
+  }
+  return handshake_failure();
+}
+
+void tls_session::report_to(std::shared_ptr<connection_fate> fate) {
+  fate_ = std::move(fate);
+}
+
+rw_state tls_session::read_some(std::size_t& size, int socket, void* to, std::size_t most) {
+  take_tls_failure();
+  return noted(session_->read_some(size, socket, to, most));
+}
+
+rw_state tls_session::write_some(std::size_t& size, int socket, const void* from, std::size_t most) {
+  take_tls_failure();
+  return noted(session_->write_some(size, socket, from, std::min(most, most_at_once)));
+}
+
+/// The first failure is the cause of the others.
+rw_state tls_session::noted(rw_state how) {
+  if (how == rw_state::failure && fate_ && fate_->tls_failure.empty())
+    fate_->tls_failure = take_tls_failure();
+  return how;
+}
+
+bool tls_session::must_read_more(int socket, std::size_t least) {
+  return session_->must_read_more(socket, least);
+}
+
+} // namespace weir
+
+#endif
