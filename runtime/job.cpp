@@ -10,6 +10,7 @@
 #include <weir/base/caf.hpp>
 #include <weir/base/log.hpp>
 #include <weir/runtime/cluster/fenced_checkpoint_store.hpp>
+#include <weir/runtime/cluster/leadership.hpp>
 #include <weir/runtime/cluster/network.hpp>
 #include <weir/runtime/cluster/replicated_checkpoint_store.hpp>
 #include <weir/runtime/cluster/tls.hpp>
@@ -105,8 +106,9 @@ struct job::running {
       where->host = "127.0.0.1";
     registry_setup setup{what.name(), topology_digest(*of.graph), program_digest(), shared_settings(of.config, what.options()),
                          of.store != nullptr, of.replicas, {}, config};
-    // Where this process knows of no checkpoint, one that a worker holds is not to be missed.
-    setup.patience = of.has_start ? time_to_join : std::max<duration>(time_to_join, config.timeout);
+    // Where this process knows of no checkpoint, one that a worker holds is not to be missed. Of a record it knows which.
+    const bool has_record = of.leads && of.leads->record();
+    setup.patience = of.has_start || has_record ? time_to_join : std::max<duration>(time_to_join, config.timeout);
     registry = spawn_actor<worker_registry_actor>(system, std::move(setup));
     auto made = publish(registry, *where);
     if (!made) {

@@ -205,6 +205,7 @@ class supervisor_actor : public actor_base {
   bool stop_requested_ = false;
   bool drain_requested_ = false;
   bool cancel_requested_ = false;
+  int times_missed_ = 0; // that what the job starts from was not to be had
   std::vector<job_order> savepoints_;      // under way
   std::vector<job_order> stops_;           // answered when the job has ended
   std::filesystem::path last_savepoint_;   // to be taken with the last checkpoint; empty: none

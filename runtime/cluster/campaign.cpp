@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr duration time_for_request = 2s;
 constexpr duration time_to_leave = 1s;
+constexpr duration time_for_others = 2s; // to claim what this one has resigned
 
 time_point now() {
   return std::chrono::steady_clock::now();
@@ -58,7 +59,9 @@ void campaign::run() {
   std::unique_lock lock(mutex_);
   while (!is_stopping_ && !end_) {
     lock.unlock();
-    if (leading_ && leading_->is_over()) // by its own finding, too: what it wrote was refused
+    if (leading_ && leading_->is_resigned())
+      rule_.resigned(now(), time_for_others);
+    else if (leading_ && leading_->is_over()) // by its own finding, too: what it wrote was refused
       rule_.deposed(now());
     const election::request what = rule_.next(now());
     tell_what_has_changed();

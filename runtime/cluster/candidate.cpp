@@ -90,7 +90,8 @@ struct candidate::running {
     }
     const job_report report = watch_job(*leads, std::move(*started));
     if (leads->is_over()) {
-      log_warning("this coordinator does not lead any more; its part of the job is stopped", {{"job", what.name()}});
+      log_warning("this coordinator does not lead any more; its part of the job is stopped",
+                  {{"job", what.name()}, {"reason", leads->end_reason()}});
       return std::optional<job_report>{};
     }
     if (const status noted = leads->note_end(end_of(report)); !noted)

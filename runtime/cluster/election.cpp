@@ -40,6 +40,9 @@ void election::looked(time_point now, const election_view& view) {
     phase_ = phase::standing_by;
     takes_over_ = true;
     due_ = now + times_.look;
+  } else if (now < claims_from_) {
+    phase_ = phase::looking;
+    due_ = now + times_.look;
   } else {
     phase_ = phase::claiming;
     due_ = now;
@@ -90,6 +93,11 @@ void election::unanswered(time_point now) {
 void election::deposed(time_point now) {
   if (phase_ == phase::leading || phase_ == phase::claiming)
     give_up_lease(now);
+}
+
+void election::resigned(time_point now, duration pause) {
+  claims_from_ = now + pause;
+  deposed(now);
 }
 
 // Revoked rather than left to expire: the key may be there, and would keep everybody from leading, this one, too.

@@ -76,6 +76,9 @@ class election {
   /// The lease that was asked for is not there any more, or the arbiter says that somebody else leads.
   void deposed(time_point now);
 
+  /// The same of its own will: it claims nothing for so long, so that another one can.
+  void resigned(time_point now, duration pause);
+
   phase now_in() const noexcept { return phase_; }
   arbiter_lease lease() const noexcept { return lease_; }
 
@@ -98,6 +101,7 @@ class election {
   bool is_to_revoke_ = false;
   duration length_{};       // of the lease
   time_point holds_until_{};
+  time_point claims_from_{};
   std::optional<elected_leader> leader_;
   std::optional<arbiter_revision> began_at_;
   bool takes_over_ = false;

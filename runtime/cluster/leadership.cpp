@@ -29,6 +29,11 @@ bool leadership::is_over() const noexcept {
   return is_ended_ || now().time_since_epoch().count() >= until_;
 }
 
+std::string leadership::end_reason() const {
+  const std::lock_guard lock(mutex_);
+  return why_;
+}
+
 void leadership::on_end(std::function<void()> tell) {
   const std::lock_guard lock(mutex_);
   tell_end_ = std::move(tell);
@@ -43,6 +48,11 @@ void leadership::end(const std::string& why) {
   why_ = why;
   if (const auto tell = std::exchange(tell_end_, nullptr))
     tell();
+}
+
+void leadership::resign(const std::string& why) {
+  is_resigned_ = true;
+  end(why);
 }
 
 time_point leadership::deadline() const noexcept {

@@ -30,6 +30,9 @@ class leadership {
   /// Whether it is lost: somebody else leads, or may by now.
   bool is_over() const noexcept;
 
+  /// Why it is over; empty where only the clock says so.
+  std::string end_reason() const;
+
   /// Called once, when it is over, on any thread; at once if it is. Empty: not any more, and no call runs on return.
   void on_end(std::function<void()> tell);
 
@@ -46,6 +49,10 @@ class leadership {
 
   /// Tells those that stand by that the job has ended, and leads no more. Tries for a second or two.
   status note_end(const job_end& how);
+
+  /// Ends it of this coordinator's own will, so that another one may lead.
+  void resign(const std::string& why);
+  bool is_resigned() const noexcept { return is_resigned_; }
 
   /// For whoever keeps the lease.
   void extend(time_point until) noexcept { until_ = until.time_since_epoch().count(); }
@@ -64,6 +71,7 @@ class leadership {
   const elected_leader self_;
   std::atomic<time_point::rep> until_;
   std::atomic<bool> is_ended_{false};
+  std::atomic<bool> is_resigned_{false};
   std::optional<job_record> record_;
   arbiter_revision record_changed_ = 0;
   mutable std::mutex mutex_; // of the following

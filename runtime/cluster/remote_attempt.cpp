@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::chrono::seconds time_to_come{2}; // for workers that hold what is missing
 
+// Before another coordinator is to lead, which may have what is missing here.
+constexpr int most_times_missed = 5;
+
 } // namespace
 
 void supervisor_actor::claim_slots() {
@@ -48,6 +51,10 @@ void supervisor_actor::checkpoints_were_adopted(const result<bool>& changed) {
       return;
     }
     log_warning("the job cannot start yet", {{"job", job_.graph->name}, {"reason", changed.failure().message}});
+    if (job_.leads && code == errc::checkpoint && ++times_missed_ == most_times_missed) {
+      job_.leads->resign("it does not have the last complete checkpoint, and no worker has come with it");
+      return; // which cancels the job
+    }
     tell_self_later(*this, time_to_come, claim_again{});
     return;
   }

@@ -147,6 +147,27 @@ TEST_CASE("a leader whose lease is gone does not lead any more") {
   CHECK(e.next() == request::revoke);
 }
 
+TEST_CASE("a leader that resigns leaves time for others to claim") {
+  election_at e;
+  e.lead();
+  e.rule.resigned(e.now, 1s);
+  CHECK(e.next() == request::revoke);
+  e.rule.revoked(e.now);
+  for (int i = 0; i < 4; ++i) {
+    e.see({});
+    CHECK(e.rule.now_in() == phase::looking);
+    e.now += 250ms;
+  }
+  SUBCASE("and leads again if nobody does") {
+    e.lead();
+    CHECK(e.rule.takes_over());
+  }
+  SUBCASE("and stands by if another one does") {
+    e.see(other);
+    CHECK(e.rule.now_in() == phase::standing_by);
+  }
+}
+
 TEST_CASE("a claim that is not answered is made again, as long as the lease may hold") {
   election_at e;
   e.get_lease();

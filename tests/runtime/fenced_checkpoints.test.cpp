@@ -88,7 +88,7 @@ TEST_CASE("a checkpoint is complete when the record names it, and the next leade
     CHECK(expect(a.store->begin_attempt()) == epoch{1});
     for (std::uint64_t id = 1; id <= 3; ++id)
       expect(a.complete(id, epoch{1}));
-    CHECK(record_in(*memory).newest == named_checkpoint{checkpoint_id{3}, epoch{1}});
+    CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{3}, epoch{1}});
     CHECK(ids_of(*a.store) == ids{2, 3});
   }
   coordinator b = start_leader(memory, directory.path());
@@ -116,11 +116,11 @@ TEST_CASE("of two that believe to lead, one completes checkpoints, and what the 
   CHECK(ids_of(*a.store).empty());
   expect(b.complete(1, epoch{2}));
   CHECK(ids_of(*b.store) == ids{1});
-  CHECK(record_in(*memory).newest == named_checkpoint{checkpoint_id{1}, epoch{2}});
+  CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{1}, epoch{2}});
   CHECK(a.store->begin_attempt().failure().code == errc::in_use);
   CHECK(a.store->clear().failure().code == errc::in_use);
   CHECK(a.complete(2, epoch{1}).failure().code == errc::in_use);
-  CHECK(record_in(*memory).newest == named_checkpoint{checkpoint_id{1}, epoch{2}});
+  CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{1}, epoch{2}});
 }
 
 TEST_CASE("attempts grow across coordinators with directories of their own") {
@@ -131,7 +131,8 @@ TEST_CASE("attempts grow across coordinators with directories of their own") {
     CHECK(expect(start_leader(memory, of_b.path()).store->begin_attempt()) == epoch{2 * round + 2});
   }
   coordinator a = start_leader(memory, of_a.path());
-  expect(a.store->continue_after(epoch{20}));
+  CHECK(expect(a.store->continue_after({})) == epoch{6});
+  CHECK(expect(a.store->continue_after(epoch{20})) == epoch{20});
   CHECK(expect(start_leader(memory, of_b.path()).store->begin_attempt()) == epoch{21});
 }
 
@@ -191,7 +192,7 @@ TEST_CASE("a checkpoint that was written, and whose answer comes only when anoth
   a.way->disturb(fault::unanswered, 1);
   CHECK(a.complete(1, epoch{1}));
   CHECK(a.leads->is_over());
-  CHECK(record_in(*memory).newest == named_checkpoint{checkpoint_id{1}, epoch{1}});
+  CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{1}, epoch{1}});
   CHECK(record_in(*memory).attempts == epoch{2});
   CHECK(ids_of(*a.store) == ids{1});
 }
@@ -228,7 +229,7 @@ TEST_CASE("a directory without the last complete checkpoint is no place to start
   }
   {
     coordinator b = start_leader(memory, of_b.path());
-    CHECK(expect(b.store->wanted()) == named_checkpoint{checkpoint_id{1}, epoch{1}});
+    CHECK(expect(b.store->wanted()) == checkpoint_identity{checkpoint_id{1}, epoch{1}});
     const auto listed = b.store->list();
     REQUIRE_FALSE(listed);
     CHECK(listed.failure().code == errc::checkpoint);
@@ -236,6 +237,7 @@ TEST_CASE("a directory without the last complete checkpoint is no place to start
     CHECK(has(listed.failure(), of_b.path().string()));
     CHECK(has(listed.failure(), "give all coordinators the same checkpoint directory"));
     CHECK(b.store->load(checkpoint_id{1}).failure().code == errc::checkpoint);
+    CHECK(b.store->catch_up().failure().code == errc::checkpoint);
   }
   {
     // One of the same number and another attempt is another checkpoint.
@@ -246,7 +248,7 @@ TEST_CASE("a directory without the last complete checkpoint is no place to start
   }
   {
     coordinator b = start_leader(memory, of_b.path());
-    CHECK(expect(b.store->wanted()) == named_checkpoint{checkpoint_id{1}, epoch{1}});
+    CHECK(expect(b.store->wanted()) == checkpoint_identity{checkpoint_id{1}, epoch{1}});
   }
   {
     const auto inner = open_sample(sample_config(of_b.path()));
@@ -257,6 +259,67 @@ TEST_CASE("a directory without the last complete checkpoint is no place to start
   coordinator b = start_leader(memory, of_b.path());
   CHECK_FALSE(expect(b.store->wanted()));
   CHECK(ids_of(*b.store) == ids{1});
+}
+
+TEST_CASE("what others keep is fetched only if it is the last complete checkpoint") {
+  // Others have what is asked for, or what they think is the newest.
+  struct other_places final : checkpoint_store {
+    explicit other_places(std::unique_ptr<checkpoint_store> here) : own(std::move(here)) {}
+    const std::string& job() const noexcept override { return own->job(); }
+    result<epoch> continue_after(epoch last) override { return own->continue_after(last); }
+    result<epoch> begin_attempt() override { return own->begin_attempt(); }
+    result<std::vector<completed_checkpoint>> list() override { return own->list(); }
+    result<checkpoint_contents> load(checkpoint_id id) override { return own->load(id); }
+    result<completed_checkpoint> store(completed_checkpoint checkpoint,
+                                       const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
+                                       checkpoint_id keep_from) override {
+      return own->store(checkpoint, operators, keep_from);
+    }
+    result<bool> catch_up(std::optional<checkpoint_identity> wanted) override {
+      completed_checkpoint found = sample_checkpoint(wanted ? wanted->id.value : 30);
+      found.attempt = wanted ? wanted->attempt : epoch{40};
+      expect(own->store(found, sample_snapshots(found.id.value)));
+      return true;
+    }
+    status remove(checkpoint_id id) override { return own->remove(id); }
+    status clear() override { return own->clear(); }
+    std::unique_ptr<checkpoint_store> own;
+  };
+  const auto start = [](const std::shared_ptr<arbiter_memory>& memory, const temporary_directory& directory) {
+    const auto leads = elect(memory, std::make_shared<memory_arbiter>(memory));
+    expect(leads->read_record());
+    return expect(fenced_checkpoint_store::open(
+        std::make_unique<other_places>(open_sample(sample_config(directory.path()))), directory.path(), leads));
+  };
+  const auto memory = std::make_shared<arbiter_memory>();
+  SUBCASE("the last complete one") {
+    const temporary_directory of_a, of_b;
+    {
+      coordinator a = start_leader(memory, of_a.path());
+      expect(a.store->begin_attempt());
+      expect(a.complete(1, epoch{1}));
+    }
+    const auto b = start(memory, of_b);
+    CHECK_FALSE(b->list());
+    CHECK(expect(b->catch_up()));
+    CHECK(ids_of(*b) == ids{1});
+  }
+  SUBCASE("none is complete") {
+    const temporary_directory of_a, of_b;
+    expect(start_leader(memory, of_a.path()).store->begin_attempt());
+    const auto b = start(memory, of_b);
+    CHECK_FALSE(expect(b->catch_up()));
+    CHECK(ids_of(*b).empty());
+  }
+  SUBCASE("the arbiter knows nothing of the job, and others do") {
+    const temporary_directory of_b;
+    const auto b = start(memory, of_b);
+    CHECK(expect(b->catch_up()));
+    CHECK(ids_of(*b) == ids{30});
+    expect(b->begin_attempt());
+    CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{30}, epoch{40}});
+    CHECK(ids_of(*b) == ids{30});
+  }
 }
 
 TEST_CASE("a job that has run without an arbiter goes on from its directory") {
