@@ -12,6 +12,7 @@
 #include <weir/runtime/cluster/etcd_arbiter.hpp>
 #include <weir/runtime/cluster/etcd_client.hpp>
 #include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/tls.hpp>
 #include <weir/runtime/job.hpp>
 
 namespace weir {
@@ -184,6 +185,8 @@ result<std::unique_ptr<candidate>> candidate::start(const topology& what, const 
   auto where = parse_tcp_address(config.cluster.listen);
   if (!where)
     return in_context("cluster.listen", std::move(where.failure()));
+  if (status keys = check_tls(config.cluster); !keys)
+    return std::move(keys.failure());
   auto decides = connect_to_etcd(config.cluster.ha);
   if (!decides)
     return in_context("cluster.ha", std::move(decides.failure()));

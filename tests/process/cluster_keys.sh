@@ -16,6 +16,7 @@ fi
 work=$(mktemp -d -p "$build" cluster_keys-XXXXXX)
 stop() {
   trap - EXIT INT TERM
+  exec 2>/dev/null # bash reports who was killed
   kill -KILL $(jobs -p) 2>/dev/null || true
   wait 2>/dev/null || true
   rm -rf "$work"
@@ -62,6 +63,7 @@ check_output() { # DIRECTORY
 refused 2 'cluster.tls-ca without cluster.tls-cert and cluster.tls-key' --tls-ca "$work/ours/ca.pem"
 refused 2 'cannot read the file' $(keys ours nobody)
 refused 2 'key values mismatch' $(keys ours one) --tls-key "$work/ours/two.key"
+refused 2 'cannot read the file' $(keys ours nobody) --ha etcd://127.0.0.1:1 --checkpoint-dir "$work/none-state"
 openssl req -new -key "$work/ours/one.key" -subj /CN=late -out "$work/late.csr"
 openssl x509 -req -in "$work/late.csr" -CA "$work/ours/ca.pem" -CAkey "$work/ours/ca.key" -CAcreateserial -days -1 \
   -out "$work/late.pem" 2>/dev/null

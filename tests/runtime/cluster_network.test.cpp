@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <random>
@@ -317,6 +318,10 @@ TEST_CASE("processes find each other if both have certificates that both trust, 
 
   CHECK(without.find(plain.at->port()) == ""); // and nothing of that has harmed anybody
   CHECK(with.find(encrypted.at->port()) == "");
+
+  // The files are read anew.
+  std::filesystem::copy_file(theirs.file("ca.pem"), ours.file("ca.pem"), std::filesystem::copy_options::overwrite_existing);
+  CHECK(contains(with.find(encrypted.at->port()), "certificate verify failed"));
 }
 
 TEST_CASE("a process that does not answer is given up in time") {
