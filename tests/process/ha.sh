@@ -51,12 +51,11 @@ start_etcd() {
     --heartbeat-interval 20 --election-timeout 200 --log-level error >>"$work/etcd.log" 2>&1 </dev/null &
   process[etcd]=$!
 }
-start_coordinator() { # NAME [OPTION...]
+start_coordinator() { # NAME
   local name=$1 directory=$work/checkpoints${shared:-/$1}
-  shift
   "$program" coordinator --ha "etcd://127.0.0.1:$etcd_port" --listen 127.0.0.1:0 --input "$work/input" \
     --output "$work/output" --checkpoint-dir "$directory" --checkpoint-interval 200ms --parallelism 3 \
-    --cluster-timeout 1s --log-level debug "$@" >>"$work/coordinator-$name.log" 2>&1 </dev/null &
+    --cluster-timeout 1s --log-level debug >>"$work/coordinator-$name.log" 2>&1 </dev/null &
   process[$name]=$!
 }
 start_worker() { # NUMBER

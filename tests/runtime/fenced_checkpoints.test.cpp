@@ -123,6 +123,22 @@ TEST_CASE("of two that believe to lead, one completes checkpoints, and what the 
   CHECK(record_in(*memory).newest == checkpoint_identity{checkpoint_id{1}, epoch{2}});
 }
 
+TEST_CASE("a leader that was replaced completes nothing, also before its successor has written anything") {
+  const temporary_directory directory;
+  const auto memory = std::make_shared<arbiter_memory>();
+  coordinator a = start_leader(memory, directory.path());
+  expect(a.store->begin_attempt());
+  const auto before = memory->at(keys.record).changed;
+  bool is_told = false;
+  a.leads->on_end([&] { is_told = true; });
+  SUBCASE("by another one") { elect(memory, a.way); }
+  SUBCASE("by nobody: its key is gone") { expect(memory->carry_out({{}, {{keys.leader, {}, 0, true}}, {}})); }
+  CHECK(a.complete(1, epoch{1}).failure().code == errc::in_use);
+  CHECK(is_told);
+  CHECK(memory->at(keys.record).changed == before);
+  CHECK(ids_of(*a.store).empty());
+}
+
 TEST_CASE("attempts grow across coordinators with directories of their own") {
   const temporary_directory of_a, of_b;
   const auto memory = std::make_shared<arbiter_memory>();
