@@ -20,7 +20,7 @@ program=$build/samples/word_count
 need_programs "$program"
 inside=()
 address[coordinator]=127.0.0.1
-port=$((20000 + RANDOM % 10000))
+port=$(free_port)
 if [[ $# -eq 1 ]]; then
   enter_namespaces "$@"
   has_namespaces || exit 1

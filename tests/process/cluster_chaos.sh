@@ -36,13 +36,6 @@ else
   address[coordinator]=127.0.0.1
 fi
 
-# A port that nobody listens on, below those that the system hands out by itself.
-free_port() {
-  local port
-  while port=$((20000 + RANDOM % 10000)); ss -Hltn "sport = :$port" 2>/dev/null | grep -q .; do :; done
-  echo "$port"
-}
-
 start() { # NAME
   local arguments=(worker --join "${address[coordinator]}:$port" --slots 2)
   [[ $1 != coordinator ]] || arguments=(coordinator --listen "${address[coordinator]}:$port" --parallelism 3
@@ -206,14 +199,16 @@ disturb() { # KIND
   fi
 }
 
+expect_end() { # SECONDS NAME
+  local status=0
+  ends_within "$1" "${process[$2]}" || status=$?
+  [[ $status -eq 0 ]] || give_up "$2 does not end with exit code 0, but $status (124: it does not end)"
+}
 # Those that had joined the job end with it by themselves; one that was busy with its joining has not heard of the end.
 await_end_of_worker() { # NAME
-  local status=0
   timeout 3 tail --pid="${process[$1]}" -f /dev/null || tail -n 1 "$work/$1.log" | grep -q joined ||
     send_signal TERM "$1"
-  timeout 20 tail --pid="${process[$1]}" -f /dev/null || give_up "$1 does not end with the job"
-  { wait "${process[$1]}"; } 2>/dev/null || status=$?
-  [[ $status -eq 0 ]] || give_up "$1 ended with exit code $status"
+  expect_end 20 "$1"
 }
 
 # How often the job was interrupted, and the best, the median and the worst time, for each kind and for all.
@@ -265,10 +260,8 @@ for ((run = 1; run <= runs; ++run)); do
     kinds=("${kinds[@]:1}" "$kind")
     disturb "$kind"
   done
-  [[ -n $ended ]] || timeout 120 tail --pid="${process[coordinator]}" -f /dev/null || give_up "it does not end"
-  status=${ended:-0}
-  [[ -n $ended ]] || { wait "${process[coordinator]}"; } 2>/dev/null || status=$?
-  [[ $status -eq 0 ]] || give_up "it ended with exit code $status"
+  [[ ${ended:-0} -eq 0 ]] || give_up "it ended with exit code $ended"
+  [[ -n $ended ]] || expect_end 120 coordinator
   for name in "${workers[@]}"; do await_end_of_worker "$name"; done
   ! has_namespaces || kill_process proxy
   expect_output "$work/words" "$work/expected-words"

@@ -1,5 +1,6 @@
 # Sourced by the demos in samples/ and by kill_loop.sh, savepoints.sh and cluster_chaos.sh: a word count that is killed at
 # random moments until it ends, what its result must be, and what these scripts have in common.
+source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
 
 # Sets `seed` to the number given, or a random one.
 read_seed() { # [SEED]
@@ -38,10 +39,6 @@ make_work() { # DIRECTORY
   trap stop EXIT
   trap 'stop; exit 130' INT TERM
 }
-kill_all() {
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  wait 2>/dev/null || true
-}
 stop() {
   trap - EXIT INT TERM
   kill_all
@@ -52,22 +49,10 @@ stop() {
 give_up() { # REASON...
   trap - EXIT
   kill_all
-  echo "FAILED${run:+ in run $run of $runs} with seed $seed: $*"
+  echo "FAILED${run:+ in run $run}${runs:+ of $runs}${seed:+ with seed $seed}: $*"
   echo "everything is kept in $work"
   tail -n 20 "$work"/*log | sed 's/^/    /'
   exit 1
-}
-
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-
-# Waits for what a command tells.
-await() { # WHAT COMMAND...
-  local began
-  began=$(milliseconds)
-  until "${@:2}"; do
-    [[ $(($(milliseconds) - began)) -lt 60000 ]] || give_up "within 60 s: no $1"
-    sleep 0.02
-  done
 }
 
 # 100 MB or so of text in 8 files: the licenses that every Debian system has, again and again.

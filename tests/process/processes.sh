@@ -1,4 +1,4 @@
-# Sourced by the tests that run a cluster of processes.
+# Sourced by killed_word_count.sh: processes that a script starts, ends and waits for.
 
 # Also those that stand still.
 kill_all() {
@@ -25,4 +25,14 @@ ends_within() { # SECONDS PID
   timeout "$1" tail --pid="$2" -f /dev/null || return 124
   { wait "$2"; } 2>/dev/null || status=$?
   return "$status"
+}
+
+# Waits for what a command tells.
+await() { # WHAT COMMAND...
+  local began
+  began=$(milliseconds)
+  until "${@:2}"; do
+    [[ $(($(milliseconds) - began)) -lt 60000 ]] || give_up "within 60 s: no $1"
+    sleep 0.02
+  done
 }
