@@ -8,29 +8,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$(realpath "${BUILD_DIR:-build}")
 program=$build/samples/word_count
-if [[ ! -x $program ]]; then
-  echo "cluster_keys.sh: no $program: build it first, or set BUILD_DIR" >&2
-  exit 2
-fi
+need_programs "$program"
+make_work "$build"
 
-work=$(mktemp -d -p "$build" cluster_keys-XXXXXX)
-stop() {
-  trap - EXIT INT TERM
-  exec 2>/dev/null # bash reports who was killed
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  wait 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-trap 'stop; exit 130' INT TERM
-give_up() {
-  trap - EXIT
-  kill -KILL $(jobs -p) 2>/dev/null || true
-  echo "FAILED: $*"
-  echo "everything is kept in $work"
-  tail -n 20 "$work"/*.log | sed 's/^/    /'
-  exit 1
-}
 await() { # FILE PATTERN: in a log
   local i
   for ((i = 0; i < 600; ++i)); do
@@ -57,7 +37,7 @@ tests/support/make_certificates.sh "$work/theirs" theirs one
 make_texts "$work/input" 8
 counted_by_coreutils "$work/input" >"$work/expected"
 check_output() { # DIRECTORY
-  committed_output "$work/$1" | cmp -s - "$work/expected" || give_up "the output of $1 is wrong"
+  expect_output "$work/$1" "$work/expected"
 }
 
 refused 2 'cluster.tls-ca without cluster.tls-cert and cluster.tls-key' --tls-ca "$work/ours/ca.pem"
