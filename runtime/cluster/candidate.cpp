@@ -120,8 +120,9 @@ struct candidate::running {
   result<std::unique_ptr<job>> start_job(const std::shared_ptr<leadership>& leads) {
     if (status read = leads->read_record(); !read)
       return std::move(read.failure());
+    const job_config own = config_for(*leads);
     for (bool has_complained = false;;) {
-      auto started = job::start(what, config_for(*leads), leads);
+      auto started = job::start(what, own, leads);
       if (started || started.failure().code != errc::in_use || !election.takes_over() || leads->is_over())
         return started;
       // A coordinator that stands still still has the directory; once it goes on, it finds that it leads no more.
