@@ -132,12 +132,7 @@ struct job::running {
     supervisor = spawn_actor<supervisor_actor>(system, std::move(what), registry,
                                                [this](job_report last) { done.set_value(std::move(last)); });
     tell_anonymously(supervisor, supervise{});
-  }
-
-  /// An order to a job that has ended is answered at once.
-  template <class Ordered>
-  void carry_out(Ordered order) {
-    tell_anonymously(supervisor, std::move(order));
+    access.emplace(name, supervisor);
   }
 
   std::string name;
@@ -148,6 +143,7 @@ struct job::running {
   caf::actor registry; // of workers
   std::unique_ptr<published_actor> entrance; // to the registry
   caf::actor supervisor;
+  std::optional<job_access> access;
   std::unique_ptr<control_socket> control; // after what its handler uses
 };
 
@@ -186,14 +182,19 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
       return std::move(listening.failure());
   content->begin(std::move(supervised));
   std::unique_ptr<job> made(new job(std::move(content)));
-  if (!config.checkpoint.directory.empty())
-    made->listen(config.checkpoint.directory);
+  made->listen(config.checkpoint.directory);
   return made;
 }
 
 void job::listen(const std::filesystem::path& directory) {
-  auto opened = control_socket::open(
-      directory, [this, directory](const std::string& request) { return answer_request(*this, directory, request); });
+  const auto handle = [to = access(), directory](const std::string& request) {
+    return answer_request(to, directory, request);
+  };
+  if (running_->registry)
+    tell_anonymously(running_->registry, serve_clients{handle});
+  if (directory.empty())
+    return;
+  auto opened = control_socket::open(directory, handle);
   if (opened)
     running_->control = std::move(*opened);
   else
@@ -204,6 +205,7 @@ job::~job() {
   stop();
   wait();
   running_->control.reset();
+  running_->access.reset();
   running_->supervisor = nullptr;
   running_->entrance.reset();
   if (std::exchange(running_->registry, nullptr))
@@ -226,12 +228,16 @@ void job::stop() {
   tell({.what = job_order::kind::stop, .drain = false, .savepoint = {}, .done = {}});
 }
 
+const job_access& job::access() const noexcept {
+  return *running_->access;
+}
+
 void job::tell(job_order order) {
-  running_->carry_out(job_ordered{std::move(order)});
+  access().tell(std::move(order));
 }
 
 void job::tell(rescale_order order) {
-  running_->carry_out(rescale_ordered{std::move(order)});
+  access().tell(std::move(order));
 }
 
 result<completed_checkpoint> job::savepoint(const std::filesystem::path& file) {

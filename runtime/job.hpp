@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include <weir/base/error.hpp>
+#include <weir/runtime/job_access.hpp>
 #include <weir/runtime/job_config.hpp>
 #include <weir/runtime/job_order.hpp>
 #include <weir/runtime/job_report.hpp>
@@ -59,11 +59,7 @@ class job {
   /// Gives an order and waits for what comes of it.
   template <class Order>
   typename Order::answer ask(Order order) {
-    // Shared, since whoever sets the value may still be busy with it when it has been read.
-    const auto answered = std::make_shared<std::promise<typename Order::answer>>();
-    order.done = {[answered](typename Order::answer answer) { answered->set_value(std::move(answer)); }};
-    tell(std::move(order));
-    return answered->get_future().get();
+    return access().ask(std::move(order));
   }
 
   /// Takes a checkpoint now and writes it to `file`, which refers to no other and may be moved anywhere: a job started
@@ -81,6 +77,7 @@ class job {
  private:
   struct running;
 
+  const job_access& access() const noexcept;
   void listen(const std::filesystem::path& directory);
 
   explicit job(std::unique_ptr<running> content);

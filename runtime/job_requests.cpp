@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <weir/base/file_descriptor.hpp>
+#include <weir/base/json_text.hpp>
 #include <weir/base/units.hpp>
 
 namespace weir {
@@ -42,6 +43,9 @@ std::string time_for_names() {
 
 /// The file to write: `target`, or one in it if it is a directory.
 result<fs::path> file_for(const std::string& job, const fs::path& checkpoint_directory, const std::string& target) {
+  if (target.empty() && checkpoint_directory.empty())
+    return error{errc::invalid_setting, "the job stores no checkpoints (checkpoint.dir), so there is nothing to make a "
+                                        "savepoint of"};
   const fs::path wanted = target.empty() ? checkpoint_directory / "savepoints" / "" : fs::path(target);
   if (!wanted.is_absolute() && !target.empty())
     return error{errc::invalid_setting, "expected an absolute path for the savepoint, found " + in_quotes(target)};
@@ -65,11 +69,11 @@ std::optional<std::uint32_t> parallelism_in(const json& words) {
       std::min<std::uint64_t>(found->get<std::uint64_t>(), std::numeric_limits<std::uint32_t>::max()));
 }
 
-std::string rescale(job& of, const json& words) {
+std::string rescale(const job_access& of, const json& words) {
   const auto parallelism = parallelism_in(words);
   if (!parallelism)
     return problem("rescale: expected \"parallelism\" with a whole number, found " + line_of(words).substr(0, 200));
-  const auto done = of.rescale(*parallelism);
+  const auto done = of.ask(rescale_order{.parallelism = *parallelism, .done = {}});
   if (!done)
     return problem(done.failure().message);
   json told = {{"ok", true},
@@ -83,16 +87,72 @@ std::string rescale(job& of, const json& words) {
   return line_of(told);
 }
 
+json time_or_null(std::optional<std::int64_t> unix_ms) {
+  return unix_ms ? json(time_text(*unix_ms)) : json();
+}
+
+json as_json(const job_status& of) {
+  json operators = json::array(), tasks = json::array();
+  for (const operator_report& one : of.operators)
+    operators.push_back({{"operator", one.name}, {"in", one.counts.in}, {"late", one.counts.late}, {"dropped", one.counts.dropped}});
+  for (const task_status& one : of.tasks)
+    tasks.push_back({{"task", one.name}, {"state", one.state}, {"worker", one.worker}});
+  json checkpoint;
+  if (of.last_checkpoint)
+    checkpoint = {{"checkpoint", of.last_checkpoint->id.value},
+                  {"completed", time_text(of.last_checkpoint->completed_at_ms)},
+                  {"bytes", of.last_checkpoint->bytes}};
+  return {{"job", of.name},
+          {"state", to_string(of.state)},
+          {"parallelism", of.parallelism},
+          {"attempt", of.attempt},
+          {"started", time_text(of.started_ms)},
+          {"running_since", time_or_null(of.running_since_ms)},
+          {"restarts", of.restarts},
+          {"last_failure", of.last_failure},
+          {"checkpoints", of.checkpoints},
+          {"failed_checkpoints", of.failed_checkpoints},
+          {"last_checkpoint", checkpoint},
+          {"workers", of.has_workers ? json(of.workers.size()) : json()},
+          {"operators", operators},
+          {"tasks", tasks}};
+}
+
+std::string describe(const job_access& of) {
+  const auto now = of.ask(status_order{});
+  return now ? line_of({{"ok", true}, {"job", as_json(*now)}}) : problem(now.failure().message);
+}
+
+std::string describe_workers(const job_access& of) {
+  const auto now = of.ask(status_order{});
+  if (!now)
+    return problem(now.failure().message);
+  if (!now->has_workers)
+    return problem("the job runs in one process, and has no workers: start it with `coordinator --listen HOST:PORT`, or "
+                   "`run --workers N`");
+  json workers = json::array();
+  for (const worker_status& one : now->workers)
+    workers.push_back({{"worker", one.name}, {"address", one.address}, {"slots", one.slots}, {"tasks", one.tasks}});
+  return line_of({{"ok", true}, {"workers", workers}});
+}
+
 } // namespace
 
-std::string answer_request(job& of, const fs::path& checkpoint_directory, const std::string& request) {
+std::string answer_request(const job_access& of, const fs::path& checkpoint_directory, const std::string& request) {
   const json words = json::parse(request, nullptr, false);
   if (!words.is_object() || !words.value("command", json()).is_string())
     return problem("expected {\"command\": ...}, found " + request.substr(0, 200));
   const std::string command = words["command"];
   const std::string target = words.value("target", json("")).is_string() ? words.value("target", "") : "";
+  if (const json job = words.value("job", json()); !job.is_null() && job != json(of.name()))
+    return problem("this is the job " + in_quotes(of.name()) + ", and not " +
+                   (job.is_string() ? in_quotes(job.get<std::string>()) : line_of(job)));
   if (command == "rescale")
     return rescale(of, words);
+  if (command == "job")
+    return describe(of);
+  if (command == "workers")
+    return describe_workers(of);
   job_order order;
   order.drain = words.value("drain", json(false)) == json(true);
   if (command == "savepoint")
@@ -102,7 +162,7 @@ std::string answer_request(job& of, const fs::path& checkpoint_directory, const 
   else if (command == "cancel")
     order.what = job_order::kind::cancel;
   else
-    return problem("expected savepoint, stop, cancel or rescale, found " + in_quotes(command));
+    return problem("expected savepoint, stop, cancel, rescale, job or workers, found " + in_quotes(command));
   if (order.what == job_order::kind::savepoint || !target.empty()) {
     const auto file = file_for(of.name(), checkpoint_directory, target);
     if (!file)

@@ -6,6 +6,7 @@
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
 #include <weir/runtime/job_order.hpp>
+#include <weir/runtime/job_status.hpp>
 
 /// \file
 /// The messages of the supervisor. Those of tasks and checkpoints stand one layer down.
@@ -25,6 +26,11 @@ struct job_ordered {
 /// The same with this.
 struct rescale_ordered {
   rescale_order order;
+};
+
+/// Say what you are doing.
+struct status_ordered {
+  status_order order;
 };
 
 /// End the actor of one instance of an operator, as if it had been killed.
@@ -65,6 +71,7 @@ WEIR_BEGIN_MESSAGES(weir_runtime, 2200)
 WEIR_LOCAL_MESSAGE(weir::supervise)
 WEIR_LOCAL_MESSAGE(weir::job_ordered)
 WEIR_LOCAL_MESSAGE(weir::rescale_ordered)
+WEIR_LOCAL_MESSAGE(weir::status_ordered)
 WEIR_LOCAL_MESSAGE(weir::kill_task)
 WEIR_LOCAL_MESSAGE(weir::restart_due)
 WEIR_LOCAL_MESSAGE(weir::claim_again)

@@ -56,6 +56,7 @@ void supervisor_actor::region_has_stopped() {
     return;
   }
   ++report_.restarts;
+  last_failure_ = region_restart_->failure;
   region_restart_->at = region_restart::phase::delaying;
   log_info("restarting the part of the job that failed",
            {{"job", job_.graph->name}, {"delay", duration_text(*delay)}, {"failures", strategy_.failures()}});

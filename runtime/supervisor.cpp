@@ -22,6 +22,10 @@ restart_config resolved(const job_config& config) {
   return restart;
 }
 
+std::int64_t unix_milliseconds() {
+  return system_clock{}.now().time_since_epoch().count();
+}
+
 } // namespace
 
 supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job, caf::actor registry,
@@ -45,6 +49,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& setup, supervised_job job,
     answer_orders();
     report();
   });
+  started_ms_ = unix_milliseconds();
   const caf::actor self = caf::actor_cast<caf::actor>(this);
   if (job_.store)
     store_ = spawn_detached<checkpoint_store_actor>(system(), job_.store);
@@ -207,13 +212,8 @@ caf::behavior supervisor_actor::make_behavior() {
       },
       [this](job_ordered& message) { carry_out(std::move(message.order)); },
       [this](rescale_ordered& message) { carry_out(std::move(message.order)); },
-      [this](const workers_listed& answer) {
-        std::uint32_t slots = 0;
-        for (const joined_worker& worker : answer.workers)
-          slots += worker.slots;
-        for (rescale_order& order : std::exchange(rescales_to_check_, {}))
-          begin_rescale(std::move(order), slots);
-      },
+      [this](status_ordered& message) { carry_out(std::move(message.order)); },
+      [this](const workers_listed& answer) { workers_were_listed(answer.workers); },
       [this](const rescale_overdue& order) {
         if (is_current(order.attempt) && phase_ == phase::claiming && rescale_)
           rescale_is_overdue();
@@ -342,6 +342,7 @@ void supervisor_actor::begin_loop(std::uint32_t chain) {
 void supervisor_actor::run_tasks() {
   phase_ = phase::running;
   has_run_ = true;
+  running_since_ms_ = unix_milliseconds();
   for (std::uint32_t chain = 0; chain < job_.plan.chains.size(); ++chain)
     begin_loop(chain);
   log_info(last_complete_ == checkpoint_id{} ? "job runs from the beginning"
@@ -478,6 +479,7 @@ void supervisor_actor::restart_or_give_up() {
     return;
   }
   ++report_.restarts;
+  last_failure_ = failure_;
   go_back(failure_);
   // What follows the restart will be the last checkpoint, and the savepoint is to be the same.
   if (last_savepoint_taken_ && *last_savepoint_taken_) {

@@ -18,6 +18,7 @@
 #include <weir/runtime/graph.hpp>
 #include <weir/runtime/job_config.hpp>
 #include <weir/runtime/job_report.hpp>
+#include <weir/runtime/job_status.hpp>
 #include <weir/runtime/loop_termination.hpp>
 #include <weir/runtime/plan.hpp>
 #include <weir/runtime/protocol.hpp>
@@ -77,6 +78,7 @@ class supervisor_actor : public actor_base {
   struct running_task {
     caf::actor actor;
     std::string name;
+    std::uint32_t worker = 0; // number of the one that runs it, where one does
     bool opened = false;
     bool ended = false;
     bool stopped = false;
@@ -145,6 +147,10 @@ class supervisor_actor : public actor_base {
   void answer_savepoint(const savepoint_taken& fact);
   void answer_orders();
   void carry_out(rescale_order order);
+  void carry_out(status_order order);
+  void workers_were_listed(const std::vector<joined_worker>& workers);
+  job_state state() const;
+  job_status describe(const std::vector<joined_worker>& workers) const;
   void begin_rescale(rescale_order order, std::optional<std::uint32_t> slots);
   status check_rescale() const;
   result<scaled_plan> plan_with(std::uint32_t parallelism, std::set<std::uint32_t> apart) const;
@@ -192,10 +198,14 @@ class supervisor_actor : public actor_base {
   std::vector<std::uint32_t> regions_; // by chain
   std::optional<region_restart> region_restart_;
   std::uint32_t region_restarts_ = 0;
-  std::vector<rescale_order> rescales_to_check_; // against the slots that there are
+  std::vector<status_order> statuses_to_come_;   // with the workers that there are
+  std::vector<rescale_order> rescales_to_check_; // against their slots
   std::optional<rescaling> rescale_;
   std::optional<scaled_plan> next_plan_; // of the next attempt; nothing: the same
   std::map<std::uint32_t, loop_termination> loops_; // by the chain that begins each
+  std::int64_t started_ms_ = 0;                  // Unix time
+  std::optional<std::int64_t> running_since_ms_; // of all tasks
+  std::string last_failure_;                     // why the job, or a region, restarted last
   std::string failure_; // why the tasks are being stopped; empty: because the job is done
   bool coordinator_ended_ = false; // the attempt that is being stopped
   bool coordinator_lost_ = false;

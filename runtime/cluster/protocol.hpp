@@ -8,6 +8,7 @@
 #include <weir/base/bytes.hpp>
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
+#include <weir/runtime/cluster/client_connection.hpp>
 #include <weir/runtime/cluster/messages.hpp>
 
 /// \file
@@ -28,6 +29,19 @@ struct send_message {
 /// The actor at the other end.
 struct peer_found {
   caf::actor peer;
+};
+
+// job -> worker_registry
+
+/// Answer those that are no workers, too, by this.
+struct serve_clients {
+  request_handler handle;
+};
+
+// whoever waits for the job -> client_connection
+
+struct request_answered {
+  std::string text;
 };
 
 // a connection -> itself
@@ -160,6 +174,8 @@ WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
 WEIR_LOCAL_MESSAGE(weir::look_due)
 WEIR_LOCAL_MESSAGE(weir::worker_confirmed)
 WEIR_LOCAL_MESSAGE(weir::claim_slots)
+WEIR_LOCAL_MESSAGE(weir::serve_clients)
+WEIR_LOCAL_MESSAGE(weir::request_answered)
 WEIR_LOCAL_MESSAGE(weir::list_workers)
 WEIR_LOCAL_MESSAGE(weir::workers_listed)
 WEIR_LOCAL_MESSAGE(weir::report_waiting)

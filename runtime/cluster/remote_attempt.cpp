@@ -105,6 +105,7 @@ void supervisor_actor::send_tasks(const std::shared_ptr<const checkpoint_content
     for (std::uint32_t i = 0; i < chain.parallelism; ++i) {
       running_task task;
       task.name = chain.name + " [" + std::to_string(i) + "]";
+      task.worker = slots_.workers[place[chain.first_task + i]].number;
       task.actor = spawn_actor<remote_task_actor>(system(), attempt_, task_id{chain.first_task + i},
                                                   slots_.workers[place[chain.first_task + i]], self);
       watch(*this, task.actor);

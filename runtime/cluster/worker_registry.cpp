@@ -20,6 +20,8 @@ bool is_of_this_machine(const std::string& host) {
 
 constexpr std::chrono::seconds time_between_reports{10};
 
+constexpr std::size_t most_clients = 16;
+
 } // namespace
 
 worker_connection::worker_connection(caf::actor_config& setup, const cluster_config& config, joined_worker worker,
@@ -104,6 +106,7 @@ worker_registry_actor::worker_registry_actor(caf::actor_config& setup, registry_
         setup_.replicas->leave(one.first);
       return true;
     };
+    clients_.erase(who);
     std::erase_if(admitted_, has_ended);
     std::erase_if(workers_, has_ended);
     quit_if_done();
@@ -127,6 +130,7 @@ caf::behavior worker_registry_actor::make_behavior() {
         }
         answer_claim();
       },
+      [this](serve_clients& order) { handle_ = std::move(order.handle); },
       [this](list_workers) {
         workers_listed answer;
         for (const auto& [number, worker] : workers_)
@@ -135,6 +139,7 @@ caf::behavior worker_registry_actor::make_behavior() {
       },
       [this](const release_workers& order) {
         is_released_ = true;
+        handle_ = nullptr;
         claim_.reset();
         for (const auto* const all : {&admitted_, &workers_})
           for (const auto& [number, worker] : *all)
@@ -145,6 +150,7 @@ caf::behavior worker_registry_actor::make_behavior() {
 }
 
 void worker_registry_actor::on_exit() {
+  handle_ = nullptr;
   claim_.reset();
   if (setup_.replicas)
     setup_.replicas->close();
@@ -174,6 +180,8 @@ void worker_registry_actor::refuse(const caf::actor& who, const std::string& rea
 }
 
 void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from) {
+  if (const auto request = read_client_text(greeting))
+    return serve(*request, from);
   to_coordinator what;
   try {
     read_message(greeting, what);
@@ -202,6 +210,26 @@ void worker_registry_actor::admit(const bytes& greeting, const caf::actor& from)
   watch(*this, worker.connection);
   tell(*this, worker.connection, begin_connection{});
   admitted_.emplace(worker.number, std::move(worker));
+}
+
+void worker_registry_actor::serve(const client_text& request, const caf::actor& client) {
+  const auto refuse_it = [&](const std::string& why) {
+    tell(*this, client, encoded_client_text({client_version, R"({"ok":false,"problem":")" + why + R"("})"}));
+  };
+  if (!client)
+    return;
+  if (request.version != client_version)
+    return refuse_it("this coordinator answers requests of version " + std::to_string(client_version) + ", and this is one of version " +
+                     std::to_string(request.version) + ": use the program weir of the job's version");
+  if (!handle_)
+    return refuse_it(is_released_ ? "the job has ended" : "the job starts: try again");
+  if (clients_.size() >= most_clients)
+    return refuse_it("the coordinator answers " + std::to_string(most_clients) + " others already: try again");
+  const caf::actor connection =
+      spawn_actor<client_connection_actor>(system(), client, handle_, request.text, setup_.config);
+  watch(*this, connection);
+  clients_.insert(connection.address());
+  tell(*this, connection, begin_connection{});
 }
 
 /// It has heard that it is welcome, so there is a way in both directions.

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <weir/base/caf.hpp>
@@ -81,6 +82,7 @@ class worker_registry_actor : public actor_base {
   };
 
   void admit(const bytes& greeting, const caf::actor& from);
+  void serve(const client_text& request, const caf::actor& client);
   void confirm(const worker_confirmed& fact);
   void answer(const caf::actor& who, const to_worker& message);
   void refuse(const caf::actor& who, const std::string& reason);
@@ -92,6 +94,8 @@ class worker_registry_actor : public actor_base {
   registry_setup setup_;
   std::map<std::uint32_t, joined_worker> admitted_; // by number, until they have heard of it
   std::map<std::uint32_t, joined_worker> workers_;  // by number
+  request_handler handle_; // of clients; empty: the job does not listen to them yet, or not any more
+  std::set<caf::actor_addr> clients_;
   std::uint32_t last_ = 0;
   std::optional<claim> claim_;
   bool has_waited_ = false; // for those who come a little later than the first

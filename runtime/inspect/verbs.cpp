@@ -52,21 +52,40 @@ constexpr verb all_verbs[] = {
      "Key groups that both checkpoints share are not read. When a value was refreshed makes no\n"
      "difference.\n",
      diff_states},
-    {"savepoint", "", "DIR [TARGET]", "[--json]", "has the job that runs in a directory take a savepoint",
-     "Has the job whose checkpoint.dir is DIR take a checkpoint now, and write it to TARGET: a file, or a\n"
-     "directory in which one is named after the job and the time; without TARGET, DIR/savepoints. The job\n"
+    {"jobs", "", "[JOB]", "[--coordinator ADDRESS] [--json]", "lists the jobs of coordinators",
+     "Prints a line for the job of each coordinator: with --coordinator HOST:PORT,HOST:PORT,... there may\n"
+     "be several. With a checkpoint directory the job that runs in it.\n",
+     list_jobs},
+    {"job", "", "JOB", "[--coordinator ADDRESS] [--json]", "what a running job is doing",
+     "Prints its state, what it was restarted for, its last checkpoint, its operators with the records\n"
+     "that have come in by that checkpoint, and its tasks with the workers that run them.\n",
+     show_job},
+    {"workers", "", "[JOB]", "[--coordinator ADDRESS] [--json]", "lists the workers of a job",
+     "Prints the workers that have joined the job's coordinator: where others reach them, their slots, and\n"
+     "the tasks that they run.\n",
+     list_workers_of_job},
+    {"savepoint", "", "JOB [TARGET]", "[--coordinator ADDRESS] [--json]", "has a running job take a savepoint",
+     "Has the job take a checkpoint now, and write it to TARGET: a file, or a directory in which one is\n"
+     "named after the job and the time; without TARGET, `savepoints` in its checkpoint directory. The job\n"
      "goes on. The file needs no other, may be moved anywhere, and is what a job begins with that is\n"
-     "started with --from FILE. Waits until it is on disk.\n",
+     "started with --from FILE. Waits until it is on disk. With --coordinator, TARGET is an absolute path on\n"
+     "the coordinator's machine.\n",
      take_savepoint},
-    {"stop", "", "DIR", "[--drain] [--savepoint TARGET] [--json]", "has the job take a last checkpoint and stop",
-     "Has the job whose checkpoint.dir is DIR take a last checkpoint and stop; it goes on from there when\n"
-     "it is started again. --drain: as if all input had ended, so that all windows come out; the job has\n"
-     "then finished for good. --savepoint: the last checkpoint is a savepoint, too.\n",
+    {"stop", "", "JOB", "[--drain] [--savepoint TARGET] [--coordinator ADDRESS] [--json]",
+     "has the job take a last checkpoint and stop",
+     "Has the job take a last checkpoint and stop; it goes on from there when it is started again.\n"
+     "--drain: as if all input had ended, so that all windows come out; the job has then finished for good.\n"
+     "--savepoint: the last checkpoint is a savepoint, too.\n",
      stop_job},
-    {"cancel", "", "DIR", "[--savepoint TARGET] [--json]", "has the job stop at once",
-     "Has the job whose checkpoint.dir is DIR stop without another checkpoint: what has come since the\n"
-     "last one is done again when it is started again. With --savepoint the same as stop.\n",
+    {"cancel", "", "JOB", "[--savepoint TARGET] [--coordinator ADDRESS] [--json]", "has the job stop at once",
+     "Has the job stop without another checkpoint: what has come since the last one is done again when it\n"
+     "is started again. With --savepoint the same as stop.\n",
      cancel_job},
+    {"rescale", "", "JOB", "-p N [--coordinator ADDRESS] [--json]", "changes the parallelism of a job",
+     "Has the job take a checkpoint and go on from it with N instances of every operator that does not set\n"
+     "its own number; prints how long it took nothing in meanwhile. -p is --parallelism, too. When the\n"
+     "job's process is started again, it has the parallelism of its settings.\n",
+     rescale_job},
     {"savepoint", "export", "DIR FILE", "[--at N]", "writes a checkpoint to one file",
      "Writes a checkpoint to FILE, which needs no other file. FILE is complete and on disk when it is\n"
      "there, and one that is there is not replaced.\n",

@@ -7,6 +7,7 @@
 
 #include <weir/base/error.hpp>
 #include <weir/base/ids.hpp>
+#include <weir/runtime/cluster/cluster_config.hpp>
 
 #include "output.hpp"
 
@@ -20,17 +21,20 @@ struct verb_words {
   std::string savepoint; ///< where to write it
   bool as_json = false;
   bool drain = false;
+  std::uint32_t parallelism = 0;
+  cluster_config cluster;       ///< how coordinators are reached; `join` is their addresses, with commas between them
+  bool is_by_name = false;      ///< whether a job is meant by its name, and not by its directory
 };
 
-/// Whether what was looked at is as it should be.
-enum class outcome : std::uint8_t { good, bad };
+/// Whether what was looked at is as it should be. unreached: there is no job that could be asked.
+enum class outcome : std::uint8_t { good, bad, unreached };
 
 /// One thing that the program does.
 struct verb {
   const char* group;
   const char* name;      ///< empty: the group alone
   const char* arguments; ///< as in the help: those in brackets may be left out
-  const char* options;   ///< of --at, --format, --json, --savepoint and --drain
+  const char* options;   ///< of those that read_words() knows
   const char* summary;
   const char* help;
   result<outcome> (*run)(const verb_words& words, output& out);
@@ -51,6 +55,10 @@ result<outcome> import_savepoint(const verb_words& words, output& out);
 result<outcome> take_savepoint(const verb_words& words, output& out);
 result<outcome> stop_job(const verb_words& words, output& out);
 result<outcome> cancel_job(const verb_words& words, output& out);
+result<outcome> rescale_job(const verb_words& words, output& out);
+result<outcome> list_jobs(const verb_words& words, output& out);
+result<outcome> show_job(const verb_words& words, output& out);
+result<outcome> list_workers_of_job(const verb_words& words, output& out);
 
 /// How keys and values look, for the help.
 const char* help_of_entries();

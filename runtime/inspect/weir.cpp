@@ -1,9 +1,12 @@
 // The program `weir`: looks into the checkpoint directory of a job, from outside and without its code.
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +21,9 @@
 namespace {
 
 using namespace weir;
+
+// Besides those of a job.
+constexpr int exit_unreached = 3;
 
 std::string words_of(const verb& one) {
   return *one.name ? std::string(one.group) + " " + one.name : one.group;
@@ -38,21 +44,26 @@ std::string help_of_all() {
     text += term + one.summary + "\n";
   }
   text += "\n"
-          "DIR is what the job's checkpoint.dir says. OPERATOR is the operator's uid; N and M are numbers of\n"
-          "checkpoints. `weir COMMAND --help` says more of each.\n"
+          "DIR is what the job's checkpoint.dir says. JOB is that, too, or, with --coordinator, the job's name.\n"
+          "OPERATOR is the operator's uid; N and M are numbers of checkpoints. `weir COMMAND --help` says more\n"
+          "of each.\n"
           "\n"
           "Options:\n"
           "  --at N           reads checkpoint N instead of the newest\n"
+          "  --coordinator HOST:PORT\n"
+          "                   asks the coordinator that listens there; WEIR_COORDINATOR says so, too: then a JOB\n"
+          "                   that is no directory is a name\n"
           "  --json           prints JSON for programs instead of text for people\n"
           "  -h, --help       prints this\n"
           "  --version        prints Weir's version\n"
           "  --               takes all that follows as arguments\n"
           "\n"
           "Looking does not disturb a job: nothing is locked that it would wait for. rm and import are refused\n"
-          "while a job owns the directory. savepoint, stop and cancel reach a job of the same user on this\n"
-          "machine, by a socket in its directory.\n"
+          "while a job owns the directory. What tells a job something reaches one of the same user on this\n"
+          "machine by a socket in its directory, and any by its coordinator's port.\n"
           "\n"
-          "Exit codes: 0 success, 1 something is damaged or failed, 2 a mistake in the command line.\n";
+          "Exit codes: 0 success, 1 something is damaged or failed, or the job has refused, 2 a mistake in the\n"
+          "command line, 3 no job could be reached.\n";
   return text;
 }
 
@@ -127,6 +138,14 @@ std::string read_words(const verb& what, const std::vector<std::string>& words, 
       if (value != "json" && value != "csv")
         return "--format: expected json or csv, found " + in_quotes(value);
       into.format = value;
+    } else if (has("--coordinator")) {
+      into.cluster.join = value;
+      into.is_by_name = true;
+    } else if (name == "--parallelism" && std::strstr(what.options, "-p N")) {
+      const auto count = parse_count(value, 1, std::numeric_limits<std::uint32_t>::max());
+      if (!count)
+        return "-p: " + count.failure().message;
+      into.parallelism = static_cast<std::uint32_t>(*count);
     } else if (has("--at")) {
       const auto id = parse_checkpoint_id(value);
       if (!id)
@@ -136,7 +155,32 @@ std::string read_words(const verb& what, const std::vector<std::string>& words, 
       return "unknown option " + name + ": expected " + (*what.options ? what.options : "none");
     }
   }
+  if (std::strstr(what.options, "-p N") && into.parallelism == 0)
+    return "expected -p N, the parallelism that the job is to have";
   return {};
+}
+
+/// How coordinators are reached, unless the command line says otherwise. What is to be set for encrypted connections, or for
+/// finding the coordinator that leads, belongs here and into read_words().
+cluster_config cluster_of_environment() {
+  cluster_config made;
+  made.timeout = std::chrono::seconds{5};
+  if (const char* const address = std::getenv("WEIR_COORDINATOR"))
+    made.join = address;
+  return made;
+}
+
+/// "--parallelism" for -p, where a command has that: elsewhere a key may begin with a minus sign.
+std::string long_name_of(const std::string& word, const std::vector<std::string>& words_before) {
+  const bool is_known = !words_before.empty() && std::ranges::any_of(verbs(), [&](const verb& one) {
+    return one.group == words_before[0] && std::strstr(one.options, "-p N");
+  });
+  return is_known && (word == "-p" || word.starts_with("-p=")) ? "--parallelism" + word.substr(2) : word;
+}
+
+bool takes_value(const std::string& option) {
+  return option == "--at" || option == "--format" || option == "--savepoint" || option == "--coordinator" ||
+         option == "--parallelism";
 }
 
 int run(const verb& what, const verb_words& words) {
@@ -151,7 +195,12 @@ int run(const verb& what, const verb_words& words) {
     std::fprintf(stderr, "weir: cannot write to standard output: %s\n", errno_text(out.failure()).c_str());
     return exit_job_failed;
   }
-  return *done == outcome::good ? exit_success : exit_job_failed;
+  switch (*done) {
+  case outcome::good: return exit_success;
+  case outcome::bad: return exit_job_failed;
+  case outcome::unreached: break;
+  }
+  return exit_unreached;
 }
 
 } // namespace
@@ -162,7 +211,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> words, options;
   bool wants_help = false;
   for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
+    const std::string word = long_name_of(argv[i], words);
     if (word == "--") {
       words.insert(words.end(), argv + i + 1, argv + argc);
       break;
@@ -173,7 +222,7 @@ int main(int argc, char** argv) {
       return show({"weir " + std::string(version_text()) + "\n"});
     else if (!word.starts_with("--")) // a key may begin with a minus sign
       words.push_back(word);
-    else if ((word == "--at" || word == "--format" || word == "--savepoint") && i + 1 < argc)
+    else if (takes_value(word) && i + 1 < argc)
       options.push_back(word + "=" + argv[++i]);
     else
       options.push_back(word);
@@ -187,6 +236,7 @@ int main(int argc, char** argv) {
   if (wants_help)
     return show({help_of(what)});
   verb_words given;
+  given.cluster = cluster_of_environment();
   if (const std::string problem = read_words(what, words, options, given); !problem.empty())
     return refuse(problem, "weir " + words_of(what));
   return run(what, given);

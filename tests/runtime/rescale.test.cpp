@@ -473,6 +473,36 @@ TEST_CASE("a job on workers is rescaled as far as their slots go") {
   check_complete(by);
 }
 
+TEST_CASE("a job goes back when the slots have become too few that it has stopped for") {
+  const temporary_directory place;
+  const observed by;
+  const topology what = counting_job(by);
+  job_config config = counting_config(place / "state");
+  config.cluster.listen = "127.0.0.1:0";
+  config.cluster.placement = task_placement::pack;
+  config.cluster.timeout = 500ms;
+  const auto running = start(what, config);
+  const auto workers = [&] {
+    const auto now = running->ask(status_order{});
+    return now ? now->workers.size() : 0;
+  };
+  const worker_in_process first(what, *running, 2);
+  wait_for_more(by);
+  auto idle = std::make_unique<worker_in_process>(what, *running, 2);
+  REQUIRE(becomes_true([&] { return workers() == 2; }));
+  rescaled under_way = begin_held_rescale(*running, by, 4);
+  CHECK(running->ask(status_order{})->state == job_state::rescaling);
+  idle.reset();
+  REQUIRE(becomes_true([&] { return workers() == 1; }));
+  *by.is_held = false;
+  CHECK(says(under_way.get(), "the workers have too few slots now"));
+  wait_for_more(by);
+  CHECK(*by.parallelism == 2);
+  finish(*running);
+  CHECK(running->wait().restarts == 0);
+  check_complete(by);
+}
+
 TEST_CASE("a job that loses a worker while it is rescaled goes back, and a new worker makes it possible") {
   const temporary_directory place;
   const observed by;
