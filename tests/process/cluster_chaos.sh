@@ -1,8 +1,8 @@
 #!/bin/bash
 # Runs a word count on a coordinator and three workers, each on a machine of its own, and disturbs them at random
-# moments: processes are killed or stand still, and the network between them is cut, in one direction or in both,
-# stutters, or has a slow machine in it. Compares what was committed with what coreutils make of the input. Does so N
-# times.
+# moments: processes are killed, some with their disks, or stand still, and the network between them is cut, in one
+# direction or in both, stutters, or has a slow machine in it. Compares what was committed with what coreutils make of
+# the input. Does so N times.
 #
 #   tests/process/cluster_chaos.sh [N] [SEED]     5 times, and a random seed, unless told otherwise
 #
@@ -37,9 +37,9 @@ else
 fi
 
 start() { # NAME
-  local arguments=(worker --join "${address[coordinator]}:$port" --slots 2)
+  local arguments=(worker --join "${address[coordinator]}:$port" --slots 2 --checkpoint-dir "$work/$1.checkpoints")
   [[ $1 != coordinator ]] || arguments=(coordinator --listen "${address[coordinator]}:$port" --parallelism 3
-    --input "$work/input" --lines "$work/lines" --words "$work/words" --checkpoint-dir "$work/checkpoints"
+    --input "$work/input" --lines "$work/lines" --words "$work/words" --checkpoint-dir "$work/coordinator.checkpoints"
     --checkpoint-interval 200ms)
   ! has_namespaces || enter "$1"
   "${inside[@]}" "$program" "${arguments[@]}" >>"$work/$1.log" 2>&1 </dev/null &
@@ -74,7 +74,7 @@ has_ended() {
   [[ -n $ended ]] || { [[ -n ${process[coordinator]} ]] && ! kill -0 "${process[coordinator]}" 2>/dev/null; }
 }
 
-kinds=(kill_worker kill_coordinator kill_both stop_worker stop_coordinator)
+kinds=(kill_worker kill_coordinator kill_both lose_worker lose_coordinator stop_worker stop_coordinator)
 ! has_namespaces || kinds+=(cut_worker_to_coordinator cut_coordinator_to_worker cut_worker_and_coordinator
   cut_worker_to_worker cut_workers cut_worker_off stutter stop_proxy)
 [[ -z ${CHAOS_KINDS:-} ]] || read -ra kinds <<<"$CHAOS_KINDS"
@@ -109,6 +109,14 @@ begin_disturbance() { # KIND
     lasts=$((RANDOM % 500))
     kill_process coordinator
     undo=(start_again coordinator)
+    ;;
+  lose_worker | lose_coordinator)
+    [[ $1 == lose_worker ]] || worker=coordinator
+    what="$worker killed and its disk lost"
+    lasts=$((RANDOM % 500))
+    kill_process "$worker"
+    rm -rf "$work/$worker.checkpoints"
+    undo=(start_again "$worker")
     ;;
   kill_both)
     what="coordinator and $worker killed"
@@ -151,7 +159,7 @@ begin_disturbance() { # KIND
     undo=(send_signal CONT proxy)
     ;;
   esac
-  [[ $1 != kill_* ]] || what+=", not there"
+  [[ $1 != kill_* && $1 != lose_* ]] || what+=", not there"
   what+=" for $lasts ms"
 }
 
@@ -236,7 +244,7 @@ RANDOM=$((seed % 32768))
 mapfile -t kinds < <(for kind in "${kinds[@]}"; do echo "$RANDOM $kind"; done | sort -n | sed 's/.* //')
 for ((run = 1; run <= runs; ++run)); do
   RANDOM=$(((seed + run) % 32768))
-  rm -rf "$work"/{lines,words,checkpoints} "$work"/*.log
+  rm -rf "$work"/{lines,words} "$work"/*.checkpoints "$work"/*.log
   if has_namespaces; then
     delay=$((run % 2 * 50))
     start_proxy "$slow_machine" "$delay" >"$work/proxy.log" 2>&1
