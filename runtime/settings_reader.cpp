@@ -74,7 +74,7 @@ void settings_reader::read_environment(const char* const* environment) {
     if (!variable.starts_with(environment_prefix) || equals == std::string_view::npos)
       continue;
     const std::string name{variable.substr(0, equals)};
-    if (name == "WEIR_CONFIG")
+    if (name == "WEIR_CONFIG" || name == "WEIR_COORDINATOR") // which is for the program weir
       continue;
     const auto found = keys.find(name);
     if (found != keys.end())

@@ -8,6 +8,7 @@
 #include <weir/runtime/cluster/client_connection.hpp>
 #include <weir/runtime/cluster/network.hpp>
 #include <weir/runtime/cluster/protocol.hpp>
+#include <weir/runtime/cluster/tls.hpp>
 
 namespace weir {
 
@@ -34,7 +35,8 @@ class client_actor : public actor_base {
         [this](begin_connection) { begin(); },
         [this](const bytes& message) { receive(message); },
         [this](look_due) {
-          if (std::chrono::steady_clock::now() - last_heard_ > timeout_)
+          // Until it has been found, that is bounded otherwise.
+          if (has_been_found_ && std::chrono::steady_clock::now() - last_heard_ > timeout_)
             return finish(failure((has_been_heard_ ? "has not been heard of for " : "has not answered for ") +
                                   duration_text(timeout_) +
                                   ": it stands still, or what listens there is no coordinator of this version"));
@@ -47,9 +49,12 @@ class client_actor : public actor_base {
   void begin() {
     last_heard_ = std::chrono::steady_clock::now();
     tell_self_later(*this, timeout_ / 4, look_due{});
-    find_published(*this, coordinator_.host, coordinator_.port, [this](result<caf::actor> registry) {
+    const std::string advice = "expected the coordinator of a job, started with --listen " + to_string(coordinator_);
+    find_published(*this, coordinator_, timeout_, advice, [this](result<caf::actor> registry) {
       if (!registry)
         return finish(error{errc::io, registry.failure().message});
+      has_been_found_ = true;
+      last_heard_ = std::chrono::steady_clock::now();
       watch(*this, *registry);
       tell(*this, *registry, encoded_client_text({client_version, request_}));
     });
@@ -84,6 +89,7 @@ class client_actor : public actor_base {
   duration timeout_;
   std::string request_;
   std::shared_ptr<answer_promise> answered_;
+  bool has_been_found_ = false;
   bool has_been_heard_ = false;
   caf::actor_addr server_;
   time_point last_heard_{};
@@ -97,11 +103,9 @@ result<std::string> ask_coordinator(const cluster_config& config, const std::str
     return in_context("the coordinator's address", std::move(coordinator.failure()));
   if (coordinator->host.empty())
     coordinator->host = "127.0.0.1";
-  if (const auto reached = connect_to(*coordinator, config.timeout,
-                                      "expected the coordinator of a job, started with --listen " + to_string(*coordinator));
-      !reached)
-    return reached.failure();
-  network_configuration configuration(1); // the place for what `config` says about encryption
+  if (status keys = check_tls(config); !keys)
+    return std::move(keys.failure());
+  network_configuration configuration(1, config);
   caf::actor_system system(configuration);
   system.await_actors_before_shutdown(true);
   const auto answered = std::make_shared<answer_promise>();

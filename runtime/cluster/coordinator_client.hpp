@@ -12,7 +12,8 @@ namespace weir {
 /// heard from the coordinator for config.timeout, that is an error.
 ///
 /// Thread safety: any thread.
-/// Errors:        invalid_setting for an address that is none; wrong_version; io when nobody answers there, or not any more.
+/// Errors:        invalid_setting for an address that is none, or keys that are none (see check_tls); io when nobody answers
+///                there, or not any more.
 /// Cost:          an actor system of its own.
 result<std::string> ask_coordinator(const cluster_config& config, const std::string& request);
 

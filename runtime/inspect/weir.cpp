@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,6 +16,7 @@
 #include <weir/base/log.hpp>
 #include <weir/base/units.hpp>
 #include <weir/runtime/command_line.hpp>
+#include <weir/runtime/settings.hpp>
 
 #include "opened_checkpoint.hpp"
 
@@ -53,6 +55,8 @@ std::string help_of_all() {
           "  --coordinator HOST:PORT\n"
           "                   asks the coordinator that listens there; WEIR_COORDINATOR says so, too: then a JOB\n"
           "                   that is no directory is a name\n"
+          "  --tls-ca, --tls-cert, --tls-key FILE\n"
+          "                   what the coordinator's settings of these names say, where it has keys\n"
           "  --json           prints JSON for programs instead of text for people\n"
           "  -h, --help       prints this\n"
           "  --version        prints Weir's version\n"
@@ -114,6 +118,35 @@ std::pair<std::size_t, std::size_t> count_arguments(std::string_view arguments) 
   return {all - optional, all};
 }
 
+// Of the settings of jobs, those that say how coordinators are reached.
+constexpr std::string_view settings_of_clusters[] = {"cluster.tls-ca", "cluster.tls-cert", "cluster.tls-key"};
+
+/// Sets what a setting says, by its flag without the two hyphens. Nothing: it is none of these.
+std::optional<status> assign_setting(std::string_view flag, const std::string& value, cluster_config& into) {
+  for (const std::string_view key : settings_of_clusters)
+    if (const setting* const row = find_setting(key); row->short_name == flag) {
+      job_config config;
+      config.cluster = into;
+      status assigned = row->assign(config, value);
+      into = config.cluster;
+      return assigned;
+    }
+  return std::nullopt;
+}
+
+/// How coordinators are reached, unless the command line says otherwise.
+result<cluster_config> cluster_of_environment() {
+  cluster_config made;
+  made.timeout = std::chrono::seconds{5};
+  if (const char* const address = std::getenv("WEIR_COORDINATOR"))
+    made.join = address;
+  for (const std::string_view key : settings_of_clusters)
+    if (const char* const value = std::getenv(environment_name(key).c_str()))
+      if (const auto assigned = assign_setting(find_setting(key)->short_name, value, made); assigned && !*assigned)
+        return in_context(environment_name(key), assigned->failure());
+  return made;
+}
+
 /// Fills in the words of a verb. Returns what is wrong with them.
 std::string read_words(const verb& what, const std::vector<std::string>& words, const std::vector<std::string>& options,
                        verb_words& into) {
@@ -151,6 +184,11 @@ std::string read_words(const verb& what, const std::vector<std::string>& words, 
       if (!id)
         return "--at: " + id.failure().message;
       into.at = *id;
+    } else if (const auto assigned = std::strstr(what.options, "--coordinator") && name.size() > 2
+                                         ? assign_setting(std::string_view(name).substr(2), value, into.cluster)
+                                         : std::nullopt) {
+      if (!*assigned)
+        return name + ": " + assigned->failure().message;
     } else {
       return "unknown option " + name + ": expected " + (*what.options ? what.options : "none");
     }
@@ -158,16 +196,6 @@ std::string read_words(const verb& what, const std::vector<std::string>& words, 
   if (std::strstr(what.options, "-p N") && into.parallelism == 0)
     return "expected -p N, the parallelism that the job is to have";
   return {};
-}
-
-/// How coordinators are reached, unless the command line says otherwise. What is to be set for encrypted connections, or for
-/// finding the coordinator that leads, belongs here and into read_words().
-cluster_config cluster_of_environment() {
-  cluster_config made;
-  made.timeout = std::chrono::seconds{5};
-  if (const char* const address = std::getenv("WEIR_COORDINATOR"))
-    made.join = address;
-  return made;
 }
 
 /// "--parallelism" for -p, where a command has that: elsewhere a key may begin with a minus sign.
@@ -179,7 +207,9 @@ std::string long_name_of(const std::string& word, const std::vector<std::string>
 }
 
 bool takes_value(const std::string& option) {
-  return option == "--at" || option == "--format" || option == "--savepoint" || option == "--coordinator" ||
+  return std::ranges::any_of(settings_of_clusters,
+                             [&](std::string_view key) { return option.substr(2) == find_setting(key)->short_name; }) ||
+         option == "--at" || option == "--format" || option == "--savepoint" || option == "--coordinator" ||
          option == "--parallelism";
 }
 
@@ -236,7 +266,10 @@ int main(int argc, char** argv) {
   if (wants_help)
     return show({help_of(what)});
   verb_words given;
-  given.cluster = cluster_of_environment();
+  auto cluster = cluster_of_environment();
+  if (!cluster)
+    return refuse(cluster.failure().message, "weir");
+  given.cluster = std::move(*cluster);
   if (const std::string problem = read_words(what, words, options, given); !problem.empty())
     return refuse(problem, "weir " + words_of(what));
   return run(what, given);

@@ -212,7 +212,7 @@ TEST_CASE("where no job can be reached, that is said with an exit code of its ow
   REQUIRE(::getsockname(silent.number(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
   const weir_run unanswered = run_weir({"job", "counting", "--coordinator", "127.0.0.1:" + std::to_string(ntohs(at.sin_port))});
   CHECK(unanswered.code == 3);
-  CHECK(unanswered.says("has not answered for 5s"));
+  CHECK(unanswered.says("nothing has come in time"));
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"jobs"}, {"workers"}, {"job", "counting"}, {"job", "counting", "--coordinator", "nowhere"},
         {"job", "counting", "--coordinator="}}) {

@@ -259,7 +259,8 @@ TEST_CASE("a file that is not there or not a file is refused with the reason") {
 
 TEST_CASE("the environment sets what a file sets") {
   const reading read = read_environment({"PATH=/bin", "WEIR_PARALLELISM=4", "WEIRD=1",
-                                         "WEIR_CHECKPOINT_RETAIN_ON_CANCEL=no", "WEIR_CONFIG=x"});
+                                         "WEIR_CHECKPOINT_RETAIN_ON_CANCEL=no", "WEIR_CONFIG=x",
+                                         "WEIR_COORDINATOR=x"});
   CHECK(read.problems == lines{});
   CHECK(read.config.parallelism == 4);
   CHECK_FALSE(read.config.checkpoint.retain_on_cancel);
