@@ -102,6 +102,8 @@ void connection_actor::handle_frame(const bytes& frame) {
     return;
   if (frame == greeting)
     return connect(sender_of_message(*this));
+  if (peer_ && current_sender() != peer_)
+    return; // CAF has taken it for one of another connection
   try {
     reader_.read(frame, [this](std::string_view message) { receive(message); });
   } catch (const malformed_bytes& why) {
