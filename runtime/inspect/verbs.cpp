@@ -68,14 +68,14 @@ constexpr verb all_verbs[] = {
      "Has the job take a checkpoint now, and write it to TARGET: a file, or a directory in which one is\n"
      "named after the job and the time; without TARGET, `savepoints` in its checkpoint directory. The job\n"
      "goes on. The file needs no other, may be moved anywhere, and is what a job begins with that is\n"
-     "started with --from FILE. Waits until it is on disk. With --coordinator, TARGET is an absolute path on\n"
-     "the coordinator's machine.\n",
+     "started with --from FILE. Waits until it is on disk. With --coordinator, TARGET is an absolute path\n"
+     "on the coordinator's machine.\n",
      take_savepoint},
     {"stop", "", "JOB", "[--drain] [--savepoint TARGET] [--coordinator ADDRESS] [--json]",
      "has the job take a last checkpoint and stop",
      "Has the job take a last checkpoint and stop; it goes on from there when it is started again.\n"
-     "--drain: as if all input had ended, so that all windows come out; the job has then finished for good.\n"
-     "--savepoint: the last checkpoint is a savepoint, too.\n",
+     "--drain: as if all input had ended, so that all windows come out; the job has then finished for\n"
+     "good. --savepoint: the last checkpoint is a savepoint, too.\n",
      stop_job},
     {"cancel", "", "JOB", "[--savepoint TARGET] [--coordinator ADDRESS] [--json]", "has the job stop at once",
      "Has the job stop without another checkpoint: what has come since the last one is done again when it\n"

@@ -465,7 +465,8 @@ TEST_CASE("help fits into 100 columns and tells the exit codes; a pipe that clos
   CHECK(help.out.find("Exit codes: 0 success, 1 ") != std::string::npos);
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"--help"}, {"checkpoints", "verify", "--help"}, {"state", "get", "--help"},
-        {"state", "diff", "--help"}, {"savepoint", "import", "--help"}})
+        {"state", "diff", "--help"}, {"savepoint", "import", "--help"}, {"savepoint", "--help"}, {"stop", "--help"},
+        {"rescale", "--help"}, {"job", "--help"}, {"jobs", "--help"}, {"workers", "--help"}})
     for (const std::string& line : expect_weir(words).lines())
       CHECK_MESSAGE(line.size() <= 100, line);
   CHECK(expect_weir({"--version"}).out.starts_with("weir "));

@@ -14,6 +14,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
+registry_setup some_setup() {
+  registry_setup made;
+  made.job = "counting";
+  return made;
+}
+
 /// What a registry answers to a greeting: the first message that is not empty; nothing within ten seconds is "".
 std::string answer_to(caf::scoped_actor& self, const caf::actor& registry, const bytes& greeting) {
   tell(*self, registry, bytes(greeting));
@@ -38,7 +44,7 @@ TEST_CASE("what a client says is text with a version in front, and nothing else 
 TEST_CASE("a coordinator answers its clients, unless they speak another version or the job does not listen") {
   actor_configuration configuration(2);
   caf::actor_system system(configuration);
-  const caf::actor registry = spawn_actor<worker_registry_actor>(system, registry_setup{.job = "counting"});
+  const caf::actor registry = spawn_actor<worker_registry_actor>(system, some_setup());
   caf::scoped_actor self{system};
   const bytes request = encoded_client_text({client_version, "{}"});
   CHECK(answer_to(self, registry, request).find("the job starts") != std::string::npos);
@@ -47,7 +53,7 @@ TEST_CASE("a coordinator answers its clients, unless they speak another version 
   const std::string refused = answer_to(self, registry, encoded_client_text({client_version + 1, "{}"}));
   CHECK(refused.find("\"ok\":false") != std::string::npos);
   CHECK(refused.find("use the program weir of the job's version") != std::string::npos);
-  const caf::actor other = spawn_actor<worker_registry_actor>(system, registry_setup{.job = "counting"});
+  const caf::actor other = spawn_actor<worker_registry_actor>(system, some_setup());
   tell(*self, other, serve_clients{[](const std::string&) -> std::string { throw std::string("thrown"); }});
   CHECK(answer_to(self, other, request).find("could not be handled") != std::string::npos);
   for (const caf::actor& one : {registry, other})
