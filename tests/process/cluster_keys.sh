@@ -1,6 +1,7 @@
 #!/bin/bash
-# A coordinator with keys: workers without keys, and with keys of another authority, are turned away, both sides say why,
-# and the job is done by one with the right ones. What a process does with keys that are no good, and `run --workers`.
+# A coordinator with keys: workers and the program weir without keys, and with keys of another authority, are turned away,
+# both sides say why, and the job is done by a worker with the right ones. What a process does with keys that are no good,
+# and `run --workers`.
 #
 #   tests/process/cluster_keys.sh        BUILD_DIR names the build directory (default: build)
 set -euo pipefail
@@ -8,7 +9,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$(realpath "${BUILD_DIR:-build}")
 program=$build/samples/word_count
-need_programs "$program"
+weir=$build/bin/weir
+need_programs "$program" "$weir"
 make_work "$build"
 
 await() { # FILE PATTERN: in a log
@@ -63,6 +65,16 @@ await coordinator 'a connection was closed .*wrong version number'
 "$program" worker --join "127.0.0.1:$port" --slots 1 $(keys theirs one) >"$work/stranger.log" 2>&1 </dev/null &
 await stranger 'certificate verify failed'
 await coordinator 'a connection was closed .*alert unknown ca'
+asked() { # EXIT_CODE PATTERN OPTION...: by the program weir
+  local code=$1 pattern=$2 status=0
+  shift 2
+  timeout 60 "$weir" job word-count --coordinator "127.0.0.1:$port" "$@" >"$work/asked.log" 2>&1 || status=$?
+  [[ $status -eq $code ]] && grep -qE -- "$pattern" "$work/asked.log" ||
+    give_up "weir job: expected exit code $code and '$pattern', found exit code $status: $*"
+}
+asked 3 'where it has some \(--tls-ca, --tls-cert, --tls-key\), give them here'
+asked 3 'certificate verify failed' $(keys theirs one)
+asked 0 '^state +waiting' $(keys ours two)
 ! grep -q 'worker joined' "$work/coordinator.log" || give_up "a worker without the right keys has joined"
 
 status=0
