@@ -94,7 +94,8 @@ json time_or_null(std::optional<std::int64_t> unix_ms) {
 json as_json(const job_status& of) {
   json operators = json::array(), tasks = json::array();
   for (const operator_report& one : of.operators)
-    operators.push_back({{"operator", one.name}, {"in", one.counts.in}, {"late", one.counts.late}, {"dropped", one.counts.dropped}});
+    operators.push_back(
+        {{"operator", one.name}, {"in", one.counts.in}, {"late", one.counts.late}, {"dropped", one.counts.dropped}});
   for (const task_status& one : of.tasks)
     tasks.push_back({{"task", one.name}, {"state", one.state}, {"worker", one.worker}});
   json checkpoint;

@@ -31,8 +31,8 @@ input = "texts/"
 ```
 
 An unknown key, variable that starts with `WEIR_` (but `WEIR_COORDINATOR`, which is for the program
-`weir`), or flag, and a value that is not allowed, are errors. All of them are reported, with the place they come from, before the job starts; the exit
-code is then 2.
+`weir`), or flag, and a value that is not allowed, are errors. All of them are reported, with the
+place they come from, before the job starts; the exit code is then 2.
 
 | kind | how it is written |
 |---|---|

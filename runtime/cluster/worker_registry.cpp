@@ -219,8 +219,9 @@ void worker_registry_actor::serve(const client_text& request, const caf::actor& 
   if (!client)
     return;
   if (request.version != client_version)
-    return refuse_it("this coordinator answers requests of version " + std::to_string(client_version) + ", and this is one of version " +
-                     std::to_string(request.version) + ": use the program weir of the job's version");
+    return refuse_it("this coordinator answers requests of version " + std::to_string(client_version) +
+                     ", and this is one of version " + std::to_string(request.version) +
+                     ": use the program weir of the job's version");
   if (!handle_)
     return refuse_it(is_released_ ? "the job has ended" : "the job starts: try again");
   if (clients_.size() >= most_clients)

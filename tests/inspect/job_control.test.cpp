@@ -158,8 +158,9 @@ TEST_CASE("a job on workers is told over its coordinator's port to take savepoin
   const weir_run few = running.tell({"rescale", "counting", "-p", "5"});
   CHECK(few.code == 1);
   CHECK(few.says("takes 5 slots, and the workers have 4"));
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"rescale", "counting"}, {"rescale", "counting", "-p", "0"},
-                                                {"rescale", "counting", "-p", "x"}, {"savepoint", "counting", "a", "-p=2"}})
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"rescale", "counting"}, {"rescale", "counting", "-p", "0"},
+        {"rescale", "counting", "-p", "x"}, {"savepoint", "counting", "a", "-p=2"}})
     CHECK(running.tell(words).code == 2);
 
   ::setenv("WEIR_COORDINATOR", running.address.c_str(), 1);
