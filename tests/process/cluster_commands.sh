@@ -8,7 +8,6 @@
 # BUILD_DIR names the build directory (default: build). Keeps everything when it fails.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/killed_word_count.sh"
-source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 read_arguments 1
 program=$build/samples/word_count
