@@ -1,10 +1,7 @@
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
-
-#include <doctest/doctest.h>
 
 #include <support/temporary_directory.hpp>
 #include <weir/runtime/cluster/cluster_config.hpp>
@@ -14,10 +11,7 @@ namespace weir::testing {
 /// An authority, and processes with certificates that it has signed: "one" and "two".
 class certificates {
  public:
-  explicit certificates(const std::string& authority) {
-    const std::string order = WEIR_MAKE_CERTIFICATES " '" + directory_.path().string() + "' '" + authority + "' one two";
-    REQUIRE_MESSAGE(std::system(order.c_str()) == 0, order);
-  }
+  explicit certificates(const std::string& authority);
 
   std::filesystem::path file(const std::string& name) const { return directory_ / name; }
 
