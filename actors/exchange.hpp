@@ -87,7 +87,7 @@ class channel_writer {
 
   /// Whether taking over `records` whole saves copying, and does not cost a batch for a few records.
   bool takes(const batch<T>& records) const noexcept {
-    return size_ == 0 && std::uint64_t{records.size()} * 2 >= capacity_;
+    return size_ == 0 && std::uint64_t{records.size()} * 2 >= capacity();
   }
 
   /// Takes over the content of `records`, which takes() is true of.
@@ -121,6 +121,8 @@ class channel_writer {
   void enable_hashes() { is_hashed_ = true; }
 
  private:
+  std::uint32_t capacity() const noexcept { return capacity_ * channel_->batch_scale(); }
+
   static batch<T>& batch_of(const batch_ptr& records) { return static_cast<batch<T>&>(*records); }
 
   /// Makes current_ an empty batch.
@@ -128,7 +130,7 @@ class channel_writer {
     if (!current_) {
       current_ = channel_->take_spare();
       if (!current_)
-        current_ = batch_ptr(new batch<T>(capacity_));
+        current_ = batch_ptr(new batch<T>(capacity()));
     }
     current_->reset();
   }
@@ -150,7 +152,7 @@ class channel_writer {
   }
 
   output_channel* channel_;
-  std::uint32_t capacity_;
+  std::uint32_t capacity_; // of a batch that stays in this process
   bool is_hashed_ = false;
 
   batch_ptr current_;

@@ -59,11 +59,21 @@ class output_channel {
   /// Whether that was asked for, send() has not been called with a batch since, and the time has come.
   bool is_due() const noexcept { return wants_more_ && is_idle(); }
 
+  /// Its batches leave the process. What one costs on its way does not depend on its size, so full ones are larger. Call
+  /// it before the first is filled.
+  void send_far() noexcept { batch_scale_ = far_batch_scale; }
+
+  /// How many times what a batch holds to a receiver in this process.
+  std::uint32_t batch_scale() const noexcept { return batch_scale_; }
+
   std::uint32_t index() const noexcept { return index_; }
 
  private:
   /// Batches that are kept to be filled again; where there are more credits, the others are made anew.
   static constexpr std::size_t most_spare = 64;
+
+  /// Up to 96 KiB of records, which with what else goes there fill a frame.
+  static constexpr std::uint32_t far_batch_scale = 4;
 
   void hand_over(batch_ptr records);
   void send_waiting();
@@ -71,6 +81,7 @@ class output_channel {
   std::uint32_t index_;
   std::uint32_t credits_; // in all
   std::int64_t free_;     // not spent; below 0: owed
+  std::uint32_t batch_scale_ = 1;
   bool wants_more_ = false;
   channel_transport& transport_;
   std::deque<channel_item> waiting_;

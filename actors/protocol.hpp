@@ -43,6 +43,7 @@ struct credit_returned {
 struct channel_end {
   caf::actor task;
   std::uint32_t channel;
+  bool is_remote = false; ///< in another process: `task` takes there what it is told
 };
 
 /// The first message: your channels, and where snapshots go. Open, then answer task_opened.

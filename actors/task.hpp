@@ -128,6 +128,9 @@ class task {
        std::uint32_t key_groups, task_environment& environment);
   ~task();
 
+  /// The channel leads to another process. To be said before open().
+  void send_far(std::uint32_t channel) { channels_[channel]->send_far(); }
+
   void open();
   void run();
 

@@ -56,6 +56,9 @@ caf::behavior task_actor::make_behavior() {
         outputs_ = std::move(order.outputs);
         inputs_ = std::move(order.inputs);
         coordinator_ = std::move(order.coordinator);
+        for (std::uint32_t channel = 0; channel < outputs_.size(); ++channel)
+          if (outputs_[channel].is_remote)
+            task_->send_far(channel);
         task_->open();
         tell(*this, supervisor_, task_opened{attempt_, id_});
       },

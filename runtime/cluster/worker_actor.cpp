@@ -260,11 +260,11 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
     const task_id from_task{channel.from_task}, to_task{channel.to_task};
     if (from == number_)
       put_at(orders[from_task].outputs, channel.output,
-             to == number_ ? channel_end{tasks_.at(to_task).actor, channel.input} : channel_end{links_.at(to), number});
+             to == number_ ? channel_end{tasks_.at(to_task).actor, channel.input} : channel_end{links_.at(to), number, true});
     if (to == number_)
       put_at(orders[to_task].inputs, channel.input,
              from == number_ ? channel_end{tasks_.at(from_task).actor, channel.output}
-                             : channel_end{links_.at(from), number});
+                             : channel_end{links_.at(from), number, true});
   }
   for (const auto& [id, task] : tasks_) {
     orders[id].coordinator = snapshots_;
