@@ -123,6 +123,7 @@ class supervisor_actor : public actor_base {
   void leave_workers();
   void adopt_checkpoints();
   void checkpoints_were_adopted(const result<bool>& changed);
+  void cannot_start_yet(const error& reason);
   void send_tasks(const std::shared_ptr<const checkpoint_contents>& contents);
   std::vector<connect_task> orders_to_connect(const std::vector<planned_channel>& channels) const;
   void begin_loop(std::uint32_t chain);

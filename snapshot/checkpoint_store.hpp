@@ -113,7 +113,8 @@ class checkpoint_store {
   /// Errors: checkpoint where nobody has it now; somebody who does may still come.
   virtual result<bool> catch_up(std::optional<checkpoint_identity> wanted = {});
 
-  /// Sees to it that a checkpoint is as safe as store() leaves a new one: no attempt starts from it before.
+  /// Sees to it that a checkpoint (0: none) is as safe as store() leaves a new one, and that nothing newer is kept
+  /// anywhere: no attempt starts from it before. The attempt has begun.
   virtual status secure(checkpoint_id id);
 
   /// Deletes one checkpoint, readable or not. What others share with it stays. An id that is not there is

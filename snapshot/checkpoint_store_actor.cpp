@@ -39,15 +39,14 @@ attempt_prepared checkpoint_store_actor::prepare(const prepare_attempt& order) {
   auto restored = newest_of(order.failed, order.otherwise, highest);
   if (!restored)
     return {restored.failure(), nullptr, {}};
-  if (*restored)
-    if (const status safe = store_->secure((*restored)->checkpoint.id); !safe)
-      return {safe.failure(), nullptr, {}};
+  if (const status safe = store_->secure(*restored ? (*restored)->checkpoint.id : checkpoint_id{}); !safe)
+    return {safe.failure(), nullptr, {}};
   return {attempt, std::move(*restored), highest};
 }
 
 result<bool> checkpoint_store_actor::adopt(checkpoint_id start) {
   auto changed = store_->catch_up();
-  if (!changed || *changed || start == checkpoint_id{})
+  if (!changed || *changed)
     return changed;
   if (const status safe = store_->secure(start); !safe)
     return safe.failure();

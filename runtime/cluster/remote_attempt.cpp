@@ -44,20 +44,8 @@ void supervisor_actor::adopt_checkpoints() {
 }
 
 void supervisor_actor::checkpoints_were_adopted(const result<bool>& changed) {
-  if (!changed) {
-    const errc code = changed.failure().code;
-    if (code != errc::io && code != errc::capacity && code != errc::checkpoint) {
-      give_up(changed.failure().message);
-      return;
-    }
-    log_warning("the job cannot start yet", {{"job", job_.graph->name}, {"reason", changed.failure().message}});
-    if (job_.leads && code == errc::checkpoint && ++times_missed_ == most_times_missed) {
-      job_.leads->resign("it does not have the last complete checkpoint, and no worker has come with it");
-      return; // which cancels the job
-    }
-    tell_self_later(*this, time_to_come, claim_again{});
-    return;
-  }
+  if (!changed)
+    return cannot_start_yet(changed.failure());
   if (!*changed && job_.has_start) {
     deploy(job_.first_attempt, std::exchange(job_.restored, nullptr), job_.highest);
     return;
@@ -65,7 +53,21 @@ void supervisor_actor::checkpoints_were_adopted(const result<bool>& changed) {
   if (const status chosen = choose_starting_point(job_); chosen)
     adopt_checkpoints(); // again: now there is one that can be secured
   else
-    give_up(chosen.failure().message);
+    cannot_start_yet(chosen.failure());
+}
+
+/// Tries again where that may help.
+void supervisor_actor::cannot_start_yet(const error& reason) {
+  if (reason.code != errc::io && reason.code != errc::capacity && reason.code != errc::checkpoint) {
+    give_up(reason.message);
+    return;
+  }
+  log_warning("the job cannot start yet", {{"job", job_.graph->name}, {"reason", reason.message}});
+  if (job_.leads && reason.code == errc::checkpoint && ++times_missed_ == most_times_missed) {
+    job_.leads->resign("it does not have the last complete checkpoint, and no worker has come with it");
+    return; // which cancels the job
+  }
+  tell_self_later(*this, time_to_come, claim_again{});
 }
 
 /// Tells the workers of this attempt which tasks are theirs, and makes an actor here for each.

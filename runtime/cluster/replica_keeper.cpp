@@ -25,13 +25,15 @@ constexpr const char* temporary_prefix = "weir-worker-";
 /// What workers that were killed have left: nobody holds its lock. One that was just made has none yet.
 void remove_abandoned(const fs::path& parent) {
   std::error_code code;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, code)) {
+  for (fs::directory_iterator at(parent, code); !code && at != fs::directory_iterator(); at.increment(code)) {
+    const fs::directory_entry entry = *at;
+    std::error_code ignored;
     if (!entry.path().filename().string().starts_with(temporary_prefix) ||
-        fs::file_time_type::clock::now() - entry.last_write_time(code) < std::chrono::minutes{1} || code)
+        fs::file_time_type::clock::now() - entry.last_write_time(ignored) < std::chrono::minutes{1} || ignored)
       continue;
     const file_descriptor owner(::open((entry.path() / "owner").c_str(), O_RDWR | O_CLOEXEC));
     if (owner.number() >= 0 && ::flock(owner.number(), LOCK_EX | LOCK_NB) == 0)
-      fs::remove_all(entry.path(), code);
+      fs::remove_all(entry.path(), ignored);
   }
 }
 
@@ -79,7 +81,9 @@ result<std::shared_ptr<checkpoint_store>> replica_directory::open(const std::str
       log_debug("keeping copies of checkpoints", {{"job", job}, {"directory", config.directory.string()}});
       return store_ = std::move(*opened);
     }
-    if (opened.failure().code != errc::in_use || parent_.empty() || number + 1 == most_workers)
+    // Another worker's, or one of another job.
+    const errc code = opened.failure().code;
+    if ((code != errc::in_use && code != errc::state_mismatch) || parent_.empty() || number + 1 == most_workers)
       return std::move(opened.failure());
   }
 }
@@ -110,16 +114,20 @@ void replica_keeper_actor::open(const open_replicas& order) {
     return;
   }
   store_ = std::move(*opened);
-  tell(*this, worker_, replicas_opened{{}, held()});
+  status read = read_held();
+  tell(*this, worker_, replicas_opened{std::move(read), held_});
 }
 
-replicas_held replica_keeper_actor::held() {
-  replicas_held all;
-  if (auto known = store_->list())
-    all.checkpoints = std::move(*known);
-  if (const auto last = store_->continue_after({}))
-    all.attempt = *last;
-  return all;
+/// What cannot be read just now is as it was.
+status replica_keeper_actor::read_held() {
+  auto known = store_->list();
+  if (!known)
+    return std::move(known.failure());
+  const auto last = store_->continue_after({});
+  if (!last)
+    return last.failure();
+  held_ = {std::move(*known), *last};
+  return {};
 }
 
 void replica_keeper_actor::answer(const order_to_keeper& order) {
@@ -130,8 +138,11 @@ void replica_keeper_actor::answer(const order_to_keeper& order) {
     answer.code = outcome.failure().code;
     answer.problem = outcome.failure().message;
   }
-  if (store_)
-    answer.held = held();
+  if (store_) {
+    if (const status read = read_held(); !read)
+      log_warning("copies of checkpoints cannot be listed", {{"reason", read.failure().message}});
+    answer.held = held_;
+  }
   tell(*this, worker_, send_message{encoded_message(to_coordinator{std::move(answer)})});
 }
 

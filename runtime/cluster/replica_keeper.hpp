@@ -48,7 +48,7 @@ class replica_keeper_actor : public actor_base {
 
  private:
   void open(const open_replicas& order);
-  replicas_held held();
+  status read_held();
   void answer(const order_to_keeper& order);
   status carry_out(const keep_replica& order, replica_answered& answer);
   status carry_out(const fetch_replica& order, replica_answered& answer);
@@ -57,6 +57,7 @@ class replica_keeper_actor : public actor_base {
 
   std::shared_ptr<replica_directory> directory_;
   std::shared_ptr<checkpoint_store> store_;
+  replicas_held held_;
   caf::actor worker_;
 };
 

@@ -32,11 +32,13 @@ std::vector<checkpoint_id> in_the_way(const replica_set::keeper& of, checkpoint_
   return all;
 }
 
+constexpr std::chrono::seconds longest_wait_for_news{10};
+
 /// Whoever was asked answers, or is lost; a disk that hangs is given up.
 result<checkpoint_contents> wait_for(std::future<answer>& asked, const std::string& name, duration patience) {
   if (asked.wait_for(patience) != std::future_status::ready)
-    return error{errc::checkpoint, "worker " + name + " has not answered for " + duration_text(patience) +
-                                       " (checkpoint.timeout): look at its disk"};
+    return error{errc::io, "worker " + name + " has not answered for " + duration_text(patience) +
+                               ": look at its disk"};
   return asked.get();
 }
 
@@ -46,22 +48,37 @@ replicated_checkpoint_store::replicated_checkpoint_store(std::unique_ptr<checkpo
                                                          std::shared_ptr<replica_set> replicas, checkpoint_config config)
     : own_(std::move(own)), replicas_(std::move(replicas)), config_(std::move(config)) {}
 
-std::size_t replicated_checkpoint_store::copies() const {
+std::size_t replicated_checkpoint_store::copies() {
   if (config_.replicas != 0)
     return config_.replicas - 1;
-  return replicas_->workers() < 2 ? 0 : 1;
+  const std::vector<keeper> keepers = replicas_->keepers();
+  // What has had a copy goes on having one, also while one of two workers is away.
+  has_had_copies_ |= replicas_->workers() >= 2 ||
+                     std::ranges::any_of(keepers, [](const keeper& one) { return !one.held.checkpoints.empty(); });
+  return has_had_copies_ && !keepers.empty() ? 1 : 0;
 }
 
-/// Tells all that keep copies, and waits for them. One that is lost meanwhile does not matter.
-status replicated_checkpoint_store::tell_all(const replica_order& order) {
-  const std::vector<keeper> keepers = replicas_->keepers();
+/// Tells these keepers, and waits for them. It is for the time after this process is lost, so whoever cannot be told does
+/// not hold up the others.
+void replicated_checkpoint_store::tell(const std::vector<keeper>& keepers,
+                                       const std::function<replica_order(const keeper&)>& order) {
   std::vector<std::future<answer>> asked;
   for (const keeper& one : keepers)
-    asked.push_back(replicas_->ask(one.worker, order));
+    asked.push_back(replicas_->ask(one.worker, order(one)));
   for (std::size_t i = 0; i < asked.size(); ++i)
-    if (auto told = wait_for(asked[i], keepers[i].name, config_.timeout); !told && told.failure().code != errc::io)
-      return std::move(told.failure());
-  return {};
+    if (const auto told = wait_for(asked[i], keepers[i].name, std::min<duration>(config_.timeout, longest_wait_for_news));
+        !told)
+      log_warning("a worker that keeps copies of checkpoints could not be told something",
+                  {{"job", job()}, {"worker", keepers[i].name}, {"reason", told.failure().message}});
+}
+
+/// Has all keepers delete what they hold above `id`: it did not become complete, or is not gone on from.
+void replicated_checkpoint_store::forget_above(checkpoint_id id) {
+  std::vector<keeper> with_more;
+  for (keeper& one : replicas_->keepers())
+    if (!in_the_way(one, id.next()).empty())
+      with_more.push_back(std::move(one));
+  tell(with_more, [&](const keeper& one) { return forget_replicas{in_the_way(one, id.next())}; });
 }
 
 status replicated_checkpoint_store::keep(const keeper& at, keep_replica what) {
@@ -111,38 +128,43 @@ status replicated_checkpoint_store::copy_whole(const completed_checkpoint& check
   return too_few(wanted, problems);
 }
 
-/// Those first that hold this checkpoint, so that the same go on keeping copies.
+/// Those first that hold this checkpoint, so that the same go on keeping copies; but before all on other machines.
 std::vector<replica_set::keeper>
 replicated_checkpoint_store::keepers_with(const std::optional<completed_checkpoint>& what) const {
   std::vector<keeper> all = replicas_->keepers();
   if (what)
     std::ranges::stable_partition(all, [&](const keeper& one) { return holds(one, *what); });
+  std::ranges::stable_partition(all, [](const keeper& one) { return !one.is_near; });
   return all;
 }
 
 result<completed_checkpoint> replicated_checkpoint_store::store(
     completed_checkpoint checkpoint, const std::vector<std::shared_ptr<const operator_snapshot>>& operators,
     checkpoint_id keep_from) {
-  std::size_t wanted = copies();
+  std::size_t wanted = has_begun_ ? copies() : 0; // what is there before, the first attempt secures
   if (wanted == 0)
     return own_->store(checkpoint, operators, keep_from);
+  const auto known = own_->list();
+  if (!known)
+    return known.failure();
+  // Until all have it, the newest complete one is not to go.
+  std::optional<completed_checkpoint> newest;
+  if (!known->empty()) {
+    newest = known->back();
+    keep_from = keep_from == checkpoint_id{} ? newest->id : std::min(keep_from, newest->id);
+  }
   checkpoint_id base;
   for (const auto& one : operators)
     base = std::max(base, one->base);
-  std::optional<completed_checkpoint> known_base;
-  if (base != checkpoint_id{}) {
-    auto found = find(base);
-    if (!found)
-      return std::move(found.failure());
-    known_base = *found;
-  }
+  const auto known_base = std::ranges::find(*known, base, &completed_checkpoint::id);
 
   // Those that can take it as it is do so while this process stores its own.
   std::vector<keeper> others;
   std::vector<std::pair<keeper, std::future<answer>>> asked;
-  for (keeper& one : keepers_with(known_base ? known_base : newest_)) {
-    const bool has_base = base == checkpoint_id{} || (known_base && holds(one, *known_base));
-    if (asked.size() < wanted && has_base && in_the_way(one, checkpoint.id).empty())
+  std::size_t place = 0;
+  for (keeper& one : keepers_with(newest)) {
+    const bool has_base = base == checkpoint_id{} || (known_base != known->end() && holds(one, *known_base));
+    if (place++ < wanted && has_base && in_the_way(one, checkpoint.id).empty())
       asked.emplace_back(one, replicas_->ask(one.worker, keep_replica{checkpoint, operators, keep_from}));
     else
       others.push_back(std::move(one));
@@ -156,14 +178,16 @@ result<completed_checkpoint> replicated_checkpoint_store::store(
       problems += (problems.empty() ? "" : "; ") + done.failure().message;
   if (!problems.empty())
     log_warning("a worker could not keep a copy of a checkpoint", {{"job", job()}, {"reason", problems}});
-  if (!stored)
+  if (!stored) {
+    forget_above(newest ? newest->id : checkpoint_id{});
     return stored;
+  }
   if (const status copied = copy_whole(*stored, std::move(others), wanted); !copied) {
+    forget_above(newest ? newest->id : checkpoint_id{});
     if (const status removed = own_->remove(checkpoint.id); !removed)
       log_warning("a checkpoint that is not complete is left", {{"job", job()}, {"reason", removed.failure().message}});
     return in_context("checkpoint " + to_string(checkpoint.id) + " could not be stored", copied.failure());
   }
-  newest_ = *stored;
   return stored;
 }
 
@@ -178,43 +202,44 @@ result<std::optional<completed_checkpoint>> replicated_checkpoint_store::find(ch
 }
 
 result<epoch> replicated_checkpoint_store::begin_attempt() {
-  auto attempt = own_->begin_attempt();
-  if (attempt)
-    if (status noted = tell_all(note_attempt{*attempt}); !noted)
-      return std::move(noted.failure());
-  return attempt;
+  has_begun_ = true;
+  return own_->begin_attempt();
 }
 
 status replicated_checkpoint_store::secure(checkpoint_id id) {
-  std::size_t wanted = copies();
+  forget_above(id);
+  const auto attempt = own_->continue_after({});
+  if (!attempt)
+    return attempt.failure();
+  tell(replicas_->keepers(), [&](const keeper&) { return note_attempt{*attempt}; });
+  const std::size_t wanted = copies();
   const auto what = find(id);
   if (!what)
     return what.failure();
   if (!*what || wanted == 0)
     return {};
-  std::vector<keeper> others;
-  for (keeper& one : replicas_->keepers())
-    if (!holds(one, **what))
-      others.push_back(std::move(one));
-    else if (wanted != 0)
-      --wanted;
-  return copy_whole(**what, std::move(others), wanted);
+  // Copies are to be where new ones will go.
+  std::vector<keeper> to;
+  std::size_t place = 0, missing = 0, copies_there = 0;
+  for (keeper& one : keepers_with(*what)) {
+    const bool has_it = holds(one, **what);
+    copies_there += has_it;
+    missing += place++ < wanted && !has_it;
+    if (!has_it)
+      to.push_back(std::move(one));
+  }
+  missing += wanted - std::min(wanted, place);
+  status copied = copy_whole(**what, std::move(to), missing);
+  if (copied || copies_there < wanted)
+    return copied;
+  log_warning("a worker on another machine could not take a copy", {{"job", job()}, {"reason", copied.failure().message}});
+  return {};
 }
 
 status replicated_checkpoint_store::clear() {
   if (status cleared = own_->clear(); !cleared)
     return cleared;
-  newest_.reset();
-  return forget_copies();
-}
-
-status replicated_checkpoint_store::forget_copies() {
-  for (const keeper& one : replicas_->keepers())
-    if (auto all = in_the_way(one, {}); !all.empty()) {
-      auto asked = replicas_->ask(one.worker, forget_replicas{std::move(all)});
-      if (auto done = wait_for(asked, one.name, config_.timeout); !done)
-        return std::move(done.failure());
-    }
+  forget_above({});
   return {};
 }
 
@@ -229,8 +254,9 @@ result<bool> replicated_checkpoint_store::count_attempts_on(const std::vector<ke
     for (const completed_checkpoint& checkpoint : one.held.checkpoints)
       last = std::max(last, checkpoint.attempt);
   }
-  // In the first call, no worker has heard of an attempt of this process.
-  if (last < *own || (std::exchange(has_counted_, true) && last == *own))
+  // In the first call, no worker has heard of an attempt that this process has begun.
+  const bool may_be_own = std::exchange(has_counted_, true) || !has_begun_;
+  if (last < *own || (may_be_own && last == *own))
     return false;
   if (const auto counted = own_->continue_after(last); !counted)
     return counted.failure();
@@ -270,11 +296,11 @@ result<bool> replicated_checkpoint_store::catch_up(std::optional<checkpoint_iden
   const auto known = own_->list();
   if (!known)
     return known.failure();
-  if (config_.discard && !wanted) { // what this process had is deleted already
-    if (const status forgotten = forget_copies(); !forgotten)
-      return forgotten.failure();
+  if (config_.discard && !wanted) // what this process had is deleted already, and secure() has the copies deleted
     return counted;
-  }
+  // Who has counted more attempts than all workers, or the same and deleted what there was, has lost nothing.
+  if (!wanted && config_.restore_from == 0 && !*counted)
+    return false;
   // Of the workers' checkpoints the wanted one, or the newest.
   const keeper* from = nullptr;
   const completed_checkpoint* best = nullptr;
@@ -316,12 +342,21 @@ result<bool> replicated_checkpoint_store::catch_up(std::optional<checkpoint_iden
   }
   if (!best)
     return counted;
+  const completed_checkpoint chosen = *best;
   if (!config_.from.empty() && !wanted)
     return error{errc::invalid_setting, "the job is to begin with the savepoint " + config_.from.string() + ", and worker " +
                                        from->name + " holds checkpoint " + to_string(best->id) +
                                        " of it, which is not in the checkpoint directory: leave --from out to go on from that, or "
                                        "delete what the worker holds with --checkpoint-discard"};
-  return take_over(*from, *best);
+  error failure{errc::checkpoint, {}};
+  for (const keeper& one : keepers)
+    if (holds(one, chosen)) {
+      auto taken = take_over(one, chosen);
+      if (taken)
+        return taken;
+      failure.message += (failure.message.empty() ? "" : "; ") + taken.failure().message;
+    }
+  return failure;
 }
 
 } // namespace weir

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,22 +42,23 @@ class replicated_checkpoint_store final : public checkpoint_store {
  private:
   using keeper = replica_set::keeper;
 
-  std::size_t copies() const;
+  std::size_t copies();
   std::vector<keeper> keepers_with(const std::optional<completed_checkpoint>& what) const;
-  status tell_all(const replica_order& order);
+  void tell(const std::vector<keeper>& keepers, const std::function<replica_order(const keeper&)>& order);
+  void forget_above(checkpoint_id id);
   status keep(const keeper& at, keep_replica what);
   status copy_whole(const completed_checkpoint& checkpoint, std::vector<keeper> to, std::size_t wanted);
   error too_few(std::size_t copies, const std::string& problems) const;
   result<std::optional<completed_checkpoint>> find(checkpoint_id id);
   result<bool> count_attempts_on(const std::vector<keeper>& keepers);
-  status forget_copies();
   result<bool> take_over(const keeper& from, const completed_checkpoint& what);
 
   std::unique_ptr<checkpoint_store> own_;
   std::shared_ptr<replica_set> replicas_;
   checkpoint_config config_;
-  std::optional<completed_checkpoint> newest_; // that this object has stored
-  bool has_counted_ = false;                   // attempts that workers have heard of
+  bool has_begun_ = false;      // an attempt
+  bool has_counted_ = false;    // attempts that workers have heard of
+  bool has_had_copies_ = false; // or could have had
 };
 
 } // namespace weir

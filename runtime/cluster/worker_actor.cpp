@@ -75,6 +75,7 @@ caf::behavior worker_actor::make_behavior() {
   door_ = spawn_actor<worker_door_actor>(system(), self);
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
   keeper_ = spawn_detached<replica_keeper_actor>(system(), setup_.replicas, self);
+  watch(*this, keeper_); // nobody would answer for it
   return connection_behavior().or_else(caf::message_handler{
       [this](leave_cluster) {
         if (has_joined_ && !is_lost() && !ending_)
