@@ -12,38 +12,44 @@ namespace weir {
 
 namespace {
 
-/// Puts together what was on several channels, for one: of one sender, batches before the watermark that followed them.
-/// Channels may have lost their first watermarks, which were acted upon already, so that it goes by their values. Of
-/// several senders each was somewhere else: then watermarks are left out, and new ones come.
+/// Puts together what was on several channels, for one. Of one sender, batches come before the watermark that followed
+/// them. Channels may have lost their first watermarks, which were acted upon already, so that it goes by their values.
+/// Of several senders each was somewhere else: then watermarks are left out, and new ones come.
 class merged_items {
  public:
   explicit merged_items(bool keeps_watermarks) : keeps_watermarks_(keeps_watermarks) {}
 
   void add(std::deque<channel_item> items) {
     std::vector<batch_ptr> since;
+    event_time latest = no_watermark;
     for (channel_item& item : items)
       if (auto* records = std::get_if<batch_ptr>(&item)) {
         since.push_back(std::move(*records));
       } else if (const marker& what = std::get<marker>(item); what.what == marker::kind::watermark) {
+        latest = std::max(latest, what.time); // one that says less says nothing
         if (keeps_watermarks_)
-          append(by_watermark_[what.time], since);
+          append(by_watermark_[latest], since);
       } else if (what.what == marker::kind::partition) {
         has_partitions_ = true;
       }
     append(last_, since);
   }
 
-  /// Everything is followed by `reached`, unless that is no watermark.
+  /// `reached`: the watermark that the first of those who had these channels have acted upon, unless that is none. Of
+  /// one sender it is among the items, or all of them come behind it; of several it comes behind all of them.
   std::deque<channel_item> take(event_time reached) {
+    const bool has_reached = !by_watermark_.empty() && by_watermark_.rbegin()->first >= reached;
     std::deque<channel_item> all;
     if (has_partitions_)
       all.emplace_back(marker::of_partition({partition_change::kind::replayed, 0}));
+    if (keeps_watermarks_ && !has_reached && reached != no_watermark)
+      all.emplace_back(marker::watermark(reached));
     for (auto& [time, batches] : by_watermark_) {
       std::move(batches.begin(), batches.end(), std::back_inserter(all));
       all.emplace_back(marker::watermark(time));
     }
     std::move(last_.begin(), last_.end(), std::back_inserter(all));
-    if (reached != no_watermark)
+    if (!keeps_watermarks_ && reached != no_watermark)
       all.emplace_back(marker::watermark(reached));
     return all;
   }

@@ -27,7 +27,7 @@ using edge_replays = std::map<std::pair<std::uint32_t, std::uint32_t>, bytes>;
 /// At the same parallelism each channel gets what was on it. Otherwise keyed records go to the instance that owns
 /// their key now, and others to any. Between records of one sender and its watermarks the order is kept, unless there
 /// are more or fewer senders now: then there are no watermarks. What senders said of partitions and idleness is dropped.
-/// Behind what is replayed to instances of a keyed operator comes the watermark that the first of them had reached.
+/// Instances of a keyed operator are told the watermark that the first of them had reached, too.
 ///
 /// Errors: throws std::runtime_error; what `contents` says of the edge must fit it otherwise, see check_restorable.
 edge_replays deal_out_replays(const topology_graph& graph, const job_plan& plan, const planned_edge& edge,
