@@ -139,6 +139,7 @@ void guarded_port::watch() {
 
 void guarded_port::examine(std::list<visitor>::iterator which) {
   const result<bool> shown = which->pass->examine(which->socket.number());
+  which->has_begun = true;
   if (shown && !*shown)
     return wake_from(which->socket.number(), which->pass->least_bytes());
   if (shown) {
@@ -154,12 +155,19 @@ void guarded_port::examine(std::list<visitor>::iterator which) {
 void guarded_port::close_those_who_wait_too_long() {
   const time_point now = std::chrono::steady_clock::now();
   while (!waiting_.empty() && waiting_.front().until <= now)
-    turn_away_oldest("it has not shown within " + std::to_string(patience / 1s) + " s that it is a process of this job");
+    turn_away(waiting_.begin(), "it has not shown within " + std::to_string(patience / 1s) + " s that it is a process of this job");
 }
 
-void guarded_port::turn_away_oldest(const std::string& reason) {
-  log_closed_connection(waiting_.front().from, reason);
-  waiting_.pop_front();
+void guarded_port::turn_away(std::list<visitor>::iterator which, const std::string& reason) {
+  log_closed_connection(which->from, reason);
+  waiting_.erase(which);
+}
+
+/// Of those that have said nothing yet, as long as there are some: a flood of them is no reason to break off what others
+/// have begun.
+void guarded_port::make_room(const std::string& reason) {
+  const auto silent = std::find_if_not(waiting_.begin(), waiting_.end(), [](const visitor& one) { return one.has_begun; });
+  turn_away(silent == waiting_.end() ? waiting_.begin() : silent, reason);
 }
 
 void guarded_port::accept_all(int listening) {
@@ -171,7 +179,7 @@ void guarded_port::accept_all(int listening) {
     if (!socket.is_open()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (!waiting_.empty()) {
-          turn_away_oldest("too many connections for the files that this process may open (`ulimit -n`)");
+          make_room("too many connections for the files that this process may open (`ulimit -n`)");
           continue;
         }
         next_accept_ = std::chrono::steady_clock::now() + rest_without_descriptors;
@@ -181,11 +189,11 @@ void guarded_port::accept_all(int listening) {
       return;
     }
     if (waiting_.size() >= most_waiting)
-      turn_away_oldest("too many connections that have not shown what they are");
+      make_room("too many connections that have not shown what they are");
     std::unique_ptr<admission> pass = make_(number_);
     wake_from(socket.number(), pass->least_bytes());
     waiting_.push_back({std::move(socket), std::move(pass), address_text(address, size),
-                        std::chrono::steady_clock::now() + patience});
+                        std::chrono::steady_clock::now() + patience, false});
   }
 }
 

@@ -36,8 +36,8 @@ class admission {
 /// A port that anything may connect to, and that hands on only what has shown that it belongs here.
 ///
 /// Until then a connection costs this process a file descriptor and no memory that its other end could ask for. One
-/// that shows nothing in `patience`, or something wrong, is closed; if there are too many, the oldest one is. What is
-/// wrong with them is logged, each reason now and then.
+/// that shows nothing in `patience`, or something wrong, is closed; if there are too many, the oldest one is, of
+/// those that have said nothing first. What is wrong with them is logged, each reason now and then.
 ///
 /// Threads: one of its own, on which admissions are used.
 class guarded_port {
@@ -65,6 +65,7 @@ class guarded_port {
     std::unique_ptr<admission> pass;
     std::string from;
     time_point until;
+    bool has_begun; // something has come of it, but not enough
   };
 
   guarded_port(std::vector<file_descriptor> listening, std::uint16_t number, file_descriptor wake,
@@ -74,7 +75,8 @@ class guarded_port {
   void examine(std::list<visitor>::iterator which);
   void close_those_who_wait_too_long();
   void accept_all(int listening);
-  void turn_away_oldest(const std::string& reason);
+  void turn_away(std::list<visitor>::iterator which, const std::string& reason);
+  void make_room(const std::string& reason);
 
   std::vector<file_descriptor> listening_;
   std::uint16_t number_;

@@ -1,5 +1,6 @@
 #include <weir/runtime/cluster/peer_link.hpp>
 
+#include <chrono>
 #include <utility>
 
 #include <weir/runtime/cluster/network.hpp>
@@ -13,6 +14,10 @@ peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config&
 
 caf::behavior peer_link_actor::make_behavior() {
   return connection_behavior().or_else(caf::message_handler{
+      [this](find_due) {
+        if (!is_lost())
+          look_for_peer();
+      },
       [this](call_due) { call_peer(); },
       [this](batch_sent& sent) {
         send_written([&](byte_writer& out) {
@@ -37,10 +42,18 @@ caf::behavior peer_link_actor::make_behavior() {
 
 /// The one with the lower number looks for the other one.
 void peer_link_actor::begin() {
-  const worker_address& peer = setup_.peer;
-  if (setup_.own > peer.worker)
+  if (setup_.own > setup_.peer.worker)
     return;
+  look_until_ = std::chrono::steady_clock::now() + timeout();
+  look_for_peer();
+}
+
+/// A port that many connect to may close a connection that it should not: that is no reason to give up yet.
+void peer_link_actor::look_for_peer() {
+  const worker_address& peer = setup_.peer;
   find_published(*this, {peer.host, peer.port}, timeout(), "the worker there has ended", [this](result<caf::actor> door) {
+    if (!door && std::chrono::steady_clock::now() < look_until_)
+      return tell_self_later(*this, time_between_calls_, find_due{});
     if (!door)
       return lose(door.failure().message);
     door_ = std::move(*door);

@@ -47,6 +47,7 @@ class peer_link_actor : public connection_actor {
  private:
   enum class item : std::uint8_t { batch, marker, credit };
 
+  void look_for_peer();
   void call_peer();
   static void write_head(byte_writer& out, item what, std::uint32_t channel);
   const linked_channel& channel_of(std::uint32_t number) const;
@@ -55,6 +56,7 @@ class peer_link_actor : public connection_actor {
   caf::actor worker_;
   caf::actor door_; // of the other worker
   duration time_between_calls_;
+  time_point look_until_{};
   std::map<std::uint32_t, std::vector<batch_ptr>> emptied_; // by channel, on the side that sends
 };
 

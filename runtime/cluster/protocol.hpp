@@ -121,6 +121,9 @@ struct serve_attempt {
 
 // link between workers -> itself
 
+/// Look for the other end again.
+struct find_due {};
+
 /// Call the other end again, unless it has answered.
 struct call_due {};
 
@@ -184,6 +187,7 @@ WEIR_LOCAL_MESSAGE(weir::release_workers)
 WEIR_LOCAL_MESSAGE(weir::slots_claimed)
 WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
+WEIR_LOCAL_MESSAGE(weir::find_due)
 WEIR_LOCAL_MESSAGE(weir::call_due)
 WEIR_LOCAL_MESSAGE(weir::peer_called)
 WEIR_LOCAL_MESSAGE(weir::open_replicas)

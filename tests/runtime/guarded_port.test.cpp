@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/socket.h>
@@ -52,6 +53,28 @@ class password : public admission {
 
  private:
   guests& to_;
+};
+
+/// Lets in whoever says "in", a letter at a time.
+class spelled_password : public admission {
+ public:
+  explicit spelled_password(guests& to) : to_(to) {}
+
+  result<bool> examine(int socket) override {
+    char letter = 0;
+    if (::recv(socket, &letter, 1, 0) != 1 || letter != (has_begun_ ? 'n' : 'i'))
+      return error{errc::io, {}};
+    return std::exchange(has_begun_, true);
+  }
+
+  void let_in(file_descriptor socket) override {
+    const std::lock_guard lock(to_.mutex);
+    to_.sockets.push_back(std::move(socket));
+  }
+
+ private:
+  guests& to_;
+  bool has_begun_ = false;
 };
 
 std::unique_ptr<guarded_port> open_port(guests& to) {
@@ -104,6 +127,21 @@ TEST_CASE("of connections that show nothing only so many wait, the oldest are cl
   send_all(late, "in", 5s);
   CHECK(are_let_in_within(in, 1, 10s));
   CHECK(closed_within(silent, many, guarded_port::patience + 10s) == many);
+}
+
+TEST_CASE("who has begun to show something is not closed for the sake of many who say nothing") {
+  guests in;
+  const auto port = guarded_port::open({"127.0.0.1", 0}, [&in](std::uint16_t) { return std::make_unique<spelled_password>(in); });
+  REQUIRE(port);
+  const file_descriptor slow = connect_locally((*port)->number());
+  send_all(slow, "i", 5s);
+  CHECK_FALSE(is_closed_within(slow, 100ms)); // that has come
+  std::vector<file_descriptor> silent;
+  for (std::size_t i = 0; i < guarded_port::most_waiting + 100; ++i)
+    silent.push_back(connect_locally((*port)->number()));
+  CHECK(closed_within(silent, 101, guarded_port::patience / 2) == 101);
+  send_all(slow, "n", 5s);
+  CHECK(are_let_in_within(in, 1, 10s));
 }
 
 TEST_CASE("a port that somebody else listens on is refused, with what to do") {
