@@ -27,6 +27,12 @@ struct batch_codec {
 
   /// Divides records with key hashes into so many batches; record i goes to the batch to[i]. Empty ones are null.
   std::vector<batch_ptr> (*divide)(batch_base& records, const std::vector<std::uint32_t>& to, std::uint32_t parts);
+
+  batch_ptr (*make)(std::uint32_t capacity); ///< an empty one
+
+  /// Of a record that is written as it lies in memory; 0: it is not, and there is no `begin`.
+  std::size_t record_size;
+  void* (*begin)(batch_base& records); ///< where they lie
 };
 
 namespace detail {
@@ -45,11 +51,15 @@ struct batch_columns {
 batch_columns read_columns_head(byte_reader& in);
 void read_columns(byte_reader& in, const batch_columns& head, batch_base& into);
 
+/// Whether records are written as they lie in memory.
+template <record T>
+inline constexpr bool is_written_flat = flat<T> && !std::is_same_v<T, bool>;
+
 template <record T>
 void write_batch(byte_writer& out, batch_base& records) {
   write_columns(out, records);
   auto& typed = static_cast<batch<T>&>(records);
-  if constexpr (flat<T> && !std::is_same_v<T, bool>)
+  if constexpr (is_written_flat<T>)
     out.write(typed.records(), typed.size() * sizeof(T));
   else
     for (const T& one : typed)
@@ -63,7 +73,7 @@ batch_ptr read_batch(byte_reader& in) {
   batch_ptr owned(made);
   read_columns(in, head, *made);
   made->resize(head.size);
-  if constexpr (flat<T> && !std::is_same_v<T, bool>)
+  if constexpr (is_written_flat<T>)
     in.read(made->records(), head.size * sizeof(T));
   else
     for (T& one : *made)
@@ -93,14 +103,29 @@ std::vector<batch_ptr> divide_batch(batch_base& records, const std::vector<std::
   return made;
 }
 
+template <record T>
+batch_ptr make_batch(std::uint32_t capacity) {
+  return batch_ptr(new batch<T>(capacity));
+}
+
+template <record T>
+void* begin_of_batch(batch_base& records) {
+  return static_cast<batch<T>&>(records).records();
+}
+
 } // namespace detail
 
 /// The codec for batches of T, or nullptr where T cannot be stored.
 template <record T>
 const batch_codec* batch_codec_of() noexcept {
   if constexpr (storable<T>) {
-    static constexpr batch_codec codec{[] { return schema_of<T>(); }, detail::write_batch<T>,
-                                       detail::read_batch<T>, detail::divide_batch<T>};
+    static constexpr batch_codec codec{[] { return schema_of<T>(); },
+                                       detail::write_batch<T>,
+                                       detail::read_batch<T>,
+                                       detail::divide_batch<T>,
+                                       detail::make_batch<T>,
+                                       detail::is_written_flat<T> ? sizeof(T) : 0,
+                                       detail::is_written_flat<T> ? detail::begin_of_batch<T> : nullptr};
     return &codec;
   } else {
     return nullptr;

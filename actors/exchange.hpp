@@ -121,7 +121,7 @@ class channel_writer {
   void enable_hashes() { is_hashed_ = true; }
 
  private:
-  std::uint32_t capacity() const noexcept { return capacity_ * channel_->batch_scale(); }
+  std::uint32_t capacity() const noexcept { return channel_->scaled(capacity_); }
 
   static batch<T>& batch_of(const batch_ptr& records) { return static_cast<batch<T>&>(*records); }
 

@@ -61,10 +61,15 @@ class output_channel {
 
   /// Its batches leave the process. What one costs on its way does not depend on its size, so full ones are larger. Call
   /// it before the first is filled.
-  void send_far() noexcept { batch_scale_ = far_batch_scale; }
+  void send_far() noexcept { is_far_ = true; }
 
-  /// How many times what a batch holds to a receiver in this process.
-  std::uint32_t batch_scale() const noexcept { return batch_scale_; }
+  /// Records in a full batch that has so many to a receiver in this process.
+  ///
+  /// A batch of 24 KiB makes one of 96 KiB with a column of 32 KiB. It is a little less, so that with what goes before it
+  /// on its way it fills the largest packets of the network (64 KiB), and needs no small one more.
+  std::uint32_t scaled(std::uint32_t capacity) const noexcept {
+    return is_far_ ? far_batch_scale * capacity - capacity / 32 : capacity;
+  }
 
   std::uint32_t index() const noexcept { return index_; }
 
@@ -72,7 +77,6 @@ class output_channel {
   /// Batches that are kept to be filled again; where there are more credits, the others are made anew.
   static constexpr std::size_t most_spare = 64;
 
-  /// Up to 96 KiB of records, which with what else goes there fill a frame.
   static constexpr std::uint32_t far_batch_scale = 4;
 
   void hand_over(batch_ptr records);
@@ -81,7 +85,7 @@ class output_channel {
   std::uint32_t index_;
   std::uint32_t credits_; // in all
   std::int64_t free_;     // not spent; below 0: owed
-  std::uint32_t batch_scale_ = 1;
+  bool is_far_ = false;
   bool wants_more_ = false;
   channel_transport& transport_;
   std::deque<channel_item> waiting_;

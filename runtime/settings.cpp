@@ -328,7 +328,7 @@ std::vector<setting> execution_rows() {
           "Whether operators that need no exchange between them share a task."),
       count_setting(
           "threads", 0, 1024, [](auto& c) -> auto& { return c.threads; },
-          "Threads that run tasks. 0: one per core."),
+          "Threads that run tasks. 0: one per core, which workers that this process starts divide among them."),
       count_setting(
           "batch.size", 1, 1'048'576, [](auto& c) -> auto& { return c.task.batch_size; },
           "Records in a full batch; fewer where 24 KiB hold fewer, and down to a quarter on a keyed "

@@ -41,7 +41,6 @@ caf::message_handler connection_actor::connection_behavior() {
       [this](begin_connection) { begin(); },
       [this](const bytes& frame) { handle_frame(frame); },
       [this](const send_message& order) { send(order.message); },
-      [this](const peer_found& fact) { connect(fact.peer); },
       [this](flush_frames) { flush(); },
       [this](look_due) { look_for_silence(); },
   };
@@ -119,7 +118,7 @@ void connection_actor::look_for_silence() {
   const time_point now = std::chrono::steady_clock::now();
   if (now - last_look_ > timeout_ / 2)
     last_heard_ = now; // this end stood still: what has come meanwhile has not been read yet
-  else if ((was_silent_ = now - last_heard_ > timeout_))
+  else if (now - last_heard_ > timeout_)
     return lose((peer_ ? "nothing has been heard from it for " : "it has not answered for ") + duration_text(timeout_));
   last_look_ = now;
   tell_self_later(*this, heartbeat_, look_due{});

@@ -57,22 +57,10 @@ class connection_actor : public actor_base {
   bool is_connected() const noexcept { return static_cast<bool>(peer_); }
   bool is_lost() const noexcept { return is_lost_; }
 
-  /// Whether it was lost although nobody closed it: the network may go on with it, and nothing will come.
-  bool was_silent() const noexcept { return was_silent_; }
-
   duration timeout() const noexcept { return timeout_; }
 
   /// Gathers it with others that are sent in the same message of this actor.
   void send(std::string_view message);
-
-  /// Sends what write(byte_writer&) appends to what it is given.
-  template <class Write>
-  void send_written(Write&& write) {
-    if (is_lost_)
-      return;
-    flush_later();
-    writer_.add_written(std::forward<Write>(write), [this](bytes frame) { send_frame(std::move(frame)); });
-  }
 
   /// Sends what has been gathered now: this actor is about to end.
   void flush();
@@ -104,7 +92,6 @@ class connection_actor : public actor_base {
   time_point last_heard_{};
   time_point last_look_{};
   bool is_lost_ = false;
-  bool was_silent_ = false;
 };
 
 } // namespace weir

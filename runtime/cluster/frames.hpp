@@ -32,45 +32,15 @@ class frame_writer {
     } while (!message.empty());
   }
 
-  /// The same for the message that write(byte_writer&) appends to what it is given. It is copied only if it has to be
-  /// divided. What `write` throws goes through, and leaves all as it was.
-  template <class Write, class Send>
-  void add_written(Write&& write, Send&& send) {
-    const std::size_t before = begin_part();
-    const std::size_t begin = frame_.size();
-    try {
-      write(frame_);
-    } catch (...) {
-      cut_off(before);
-      throw;
-    }
-    const std::size_t size = frame_.size() - begin;
-    if (size > full_size) {
-      const bytes message(std::string_view(frame_.view()).substr(begin));
-      cut_off(before);
-      add(message, send);
-      return;
-    }
-    frame_.patch_raw(begin - part_head, static_cast<std::uint32_t>(size));
-    if (frame_.size() >= full_size)
-      send(take());
-  }
-
   bool is_empty() const noexcept { return frame_.size() == 0; }
 
   /// What has been gathered.
   bytes take();
 
  private:
-  static constexpr std::size_t part_head = sizeof(std::uint32_t) + 1;
-
   void append(std::string_view part, bool more);
-  std::size_t begin_part(); ///< of an unknown length, the last one of its message; returns where the frame ended before
-  void cut_off(std::size_t size);
-  void begin_frame();
 
   byte_writer frame_;
-  std::size_t last_size_ = 0; // of a frame: the next one is probably as long
   std::uint64_t last_ = 0;
 };
 

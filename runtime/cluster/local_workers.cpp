@@ -22,13 +22,19 @@ constexpr std::chrono::milliseconds time_between_looks{50};
 constexpr std::chrono::milliseconds longest_wait{5000};
 constexpr std::chrono::seconds patience{10};
 
+/// Of each worker: more than there are cores would only take them away from each other.
+std::uint32_t threads_of(const job_config& config) {
+  return config.threads != 0 ? config.threads
+                             : std::max(1u, std::thread::hardware_concurrency() / std::max(1u, config.cluster.workers));
+}
+
 } // namespace
 
 local_workers::local_workers(std::uint16_t port, const job_config& config)
     : words_{"worker", "--cluster-join=127.0.0.1:" + std::to_string(port), "--cluster-slots=" + std::to_string(slots_of_local_worker(config)),
-             "--cluster-workers=0", "--cluster-listen="},
+             "--threads=" + std::to_string(threads_of(config)), "--cluster-workers=0", "--cluster-listen="},
       workers_(config.cluster.workers) {
-  for (const char* key : {"log.level", "log.format", "threads", "state.directory", "checkpoint.dir", "cluster.tls-ca",
+  for (const char* key : {"log.level", "log.format", "state.directory", "checkpoint.dir", "cluster.tls-ca",
                           "cluster.tls-cert", "cluster.tls-key"})
     if (std::string value = find_setting(key)->show(config); !value.empty())
       words_.push_back(flag_name(key) + "=" + value);

@@ -137,18 +137,12 @@ bytes encoded_message(const to_worker& message) {
 bytes encoded_message(const to_coordinator& message) {
   return encoded_as(message);
 }
-bytes encoded_message(const peer_hello& message) {
-  return encoded_as(message);
-}
 
 void read_message(std::string_view data, to_worker& message) {
   message = get_variant<to_worker>(data);
 }
 void read_message(std::string_view data, to_coordinator& message) {
   message = get_variant<to_coordinator>(data);
-}
-void read_message(std::string_view data, peer_hello& message) {
-  message = decoded<peer_hello>(data);
 }
 
 result<operator_snapshot> with_all_data(const operator_snapshot& from, const std::function<bool(key_group)>& wants) {

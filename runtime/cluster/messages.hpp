@@ -167,23 +167,13 @@ using to_coordinator = std::variant<worker_hello, worker_joined, task_opened, ta
                                     task_stopped, snapshot_sent, snapshot_failed, completion_handled, peer_lost,
                                     worker_leaves, replica_answered>;
 
-// worker -> worker
-
-/// Here is the other end of what connects us in this attempt.
-struct peer_hello {
-  epoch attempt;
-  std::uint32_t worker = 0; ///< who says it
-};
-
 /// The messages as bytes; see wire.hpp.
 bytes encoded_message(const to_worker& message);
 bytes encoded_message(const to_coordinator& message);
-bytes encoded_message(const peer_hello& message);
 
 /// Throw malformed_bytes.
 void read_message(std::string_view data, to_worker& message);
 void read_message(std::string_view data, to_coordinator& message);
-void read_message(std::string_view data, peer_hello& message);
 
 /// The same content, with everything that a source would still have to read; of key groups those that `wants` says.
 /// Any thread that may read the sources.

@@ -3,117 +3,129 @@
 #include <chrono>
 #include <utility>
 
-#include <weir/runtime/cluster/network.hpp>
+#include <weir/runtime/cluster/protocol.hpp>
 
 namespace weir {
 
 peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config& config, link_setup what,
-                                 caf::actor worker)
-    : connection_actor(setup, config), setup_(std::move(what)), worker_(std::move(worker)),
-      time_between_calls_(config.heartbeat) {}
-
-caf::behavior peer_link_actor::make_behavior() {
-  return connection_behavior().or_else(caf::message_handler{
-      [this](find_due) {
-        if (!is_lost())
-          look_for_peer();
-      },
-      [this](call_due) { call_peer(); },
-      [this](batch_sent& sent) {
-        send_written([&](byte_writer& out) {
-          write_head(out, item::batch, sent.channel);
-          channel_of(sent.channel).codec->write(out, *sent.records);
-        });
-        if (sent.records->is_shared())
-          sent.records = batch_ptr(); // others still read it
-        emptied_[sent.channel].push_back(std::move(sent.records));
-      },
-      [this](const marker_sent& sent) {
-        send_written([&](byte_writer& out) {
-          write_head(out, item::marker, sent.channel);
-          out.write_raw(sent.what);
-        });
-      },
-      [this](const credit_returned& back) {
-        send_written([&](byte_writer& out) { write_head(out, item::credit, back.channel); });
-      },
-  });
+                                 caf::actor worker, caf::actor pulse)
+    : actor_base(setup), setup_(std::move(what)), timeout_(config.timeout), time_between_looks_(config.heartbeat),
+      worker_(std::move(worker)), pulse_(std::move(pulse)) {
+  ignore_unknown_messages(*this);
 }
 
-/// The one with the lower number looks for the other one.
+caf::behavior peer_link_actor::make_behavior() {
+  return {
+      [this](batch_sent& sent) { take(sent); },
+      [this](marker_sent& sent) { take(sent); },
+      [this](credit_returned& back) { take(back); },
+      [this](flush_frames) {
+        is_flush_due_ = false;
+        if (stream_)
+          stream_->flush();
+      },
+      [this](begin_connection) { begin(); },
+      [this](find_due) { look_for_peer(); },
+      [this](const peer_connected& fact) { connect(fact.stream); },
+      [this](const stream_lost& fact) { lose(fact.reason); },
+  };
+}
+
 void peer_link_actor::begin() {
   if (setup_.own > setup_.peer.worker)
     return;
-  look_until_ = std::chrono::steady_clock::now() + timeout();
+  look_until_ = std::chrono::steady_clock::now() + timeout_;
   look_for_peer();
 }
 
 /// A port that many connect to may close a connection that it should not: that is no reason to give up yet.
 void peer_link_actor::look_for_peer() {
-  const worker_address& peer = setup_.peer;
-  find_published(*this, {peer.host, peer.port}, timeout(), "the worker there has ended", [this](result<caf::actor> door) {
-    if (!door && std::chrono::steady_clock::now() < look_until_)
-      return tell_self_later(*this, time_between_calls_, find_due{});
-    if (!door)
-      return lose(door.failure().message);
-    door_ = std::move(*door);
-    watch(*this, door_);
-    expect_peer();
-    call_peer();
-  });
+  auto connected = connect_link(system(), {setup_.peer.host, setup_.peer.port}, timeout_, "the worker there has ended",
+                                {setup_.attempt, setup_.own});
+  if (!connected && std::chrono::steady_clock::now() < look_until_)
+    return tell_self_later(*this, time_between_looks_, find_due{});
+  if (!connected)
+    return lose(connected.failure().message);
+  auto stream = std::make_shared<link_stream>(system(), std::move(*connected));
+  tell(*this, pulse_, keep_beating{stream});
+  connect(std::move(stream));
 }
 
-/// Again and again, until the other worker has this deployment, too. Its door says each time that it is there.
-void peer_link_actor::call_peer() {
-  if (is_connected() || is_lost()) {
-    door_ = nullptr;
+void peer_link_actor::connect(std::shared_ptr<link_stream> stream) {
+  if (stream_ || is_lost_)
+    return;
+  stream_ = std::move(stream);
+  stream_->start(setup_.channels, caf::actor_cast<caf::actor>(this), timeout_);
+  for (message& what : std::exchange(waiting_, {}))
+    std::visit([this](auto& one) { take(one); }, what);
+}
+
+template <class Message>
+void peer_link_actor::take(Message& what) {
+  if (is_lost_)
+    return;
+  if (!stream_) {
+    waiting_.emplace_back(std::move(what));
     return;
   }
-  tell(*this, door_, encoded_message(peer_hello{setup_.attempt, setup_.own}));
-  tell_self_later(*this, time_between_calls_, call_due{});
+  send(what);
+  if (!std::exchange(is_flush_due_, true))
+    tell(*this, caf::actor_cast<caf::actor>(this), flush_frames{}); // behind the messages that are there already
 }
 
-void peer_link_actor::write_head(byte_writer& out, item what, std::uint32_t channel) {
-  out.write_raw(what);
-  out.write_raw(channel);
+void peer_link_actor::send(batch_sent& sent) {
+  stream_->send_batch(sent.channel, *setup_.channels.at(sent.channel).codec, std::move(sent.records));
 }
 
-const linked_channel& peer_link_actor::channel_of(std::uint32_t number) const {
-  const auto found = setup_.channels.find(number);
-  if (found == setup_.channels.end())
-    throw malformed_bytes("it speaks of channel " + std::to_string(number) + ", which does not lead from there to here");
-  return found->second;
+void peer_link_actor::send(const marker_sent& sent) {
+  stream_->send_marker(sent.channel, sent.what);
 }
 
-void peer_link_actor::receive(std::string_view message) {
-  byte_reader in(message);
-  const auto what = in.read_raw<item>();
-  const auto number = in.read_raw<std::uint32_t>();
-  const linked_channel& to = channel_of(number);
-  switch (what) {
-  case item::batch: tell(*this, to.task, batch_sent{to.channel, to.codec->read(in)}); return;
-  case item::marker: tell(*this, to.task, marker_sent{to.channel, in.read_raw<marker>()}); return;
-  case item::credit: {
-    std::vector<batch_ptr>& emptied = emptied_[number];
-    if (emptied.empty())
-      throw malformed_bytes("it gives back more batches than it got");
-    tell(*this, to.task, credit_returned{to.channel, std::move(emptied.back())});
-    emptied.pop_back();
+void peer_link_actor::send(credit_returned& back) {
+  stream_->send_credit(back.channel, std::move(back.emptied));
+}
+
+void peer_link_actor::lose(const std::string& reason) {
+  if (std::exchange(is_lost_, true))
     return;
-  }
-  }
-  throw malformed_bytes("expected a batch, a marker or a credit");
-}
-
-void peer_link_actor::handle_loss(const std::string& reason) {
-  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason, was_silent()});
+  waiting_.clear();
+  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason});
 }
 
 void peer_link_actor::on_exit() {
-  connection_actor::on_exit();
+  if (stream_)
+    std::exchange(stream_, nullptr)->close();
   setup_.channels.clear();
-  emptied_.clear();
-  worker_ = door_ = nullptr;
+  waiting_.clear();
+  worker_ = pulse_ = nullptr;
+}
+
+link_pulse_actor::link_pulse_actor(caf::actor_config& setup, duration interval) : actor_base(setup), interval_(interval) {
+  ignore_unknown_messages(*this);
+}
+
+caf::behavior link_pulse_actor::make_behavior() {
+  return {
+      [this](keep_beating& what) {
+        if (streams_.empty())
+          tell_self_later(*this, interval_, heartbeat_due{});
+        what.stream->beat();
+        streams_.push_back(std::move(what.stream));
+      },
+      [this](beat_every how) { interval_ = how.interval; },
+      [this](heartbeat_due) { beat(); },
+  };
+}
+
+void link_pulse_actor::beat() {
+  std::erase_if(streams_, [](const std::weak_ptr<link_stream>& one) {
+    const auto stream = one.lock();
+    if (stream)
+      stream->beat();
+    return !stream;
+  });
+  if (!streams_.empty())
+    tell_self_later(*this, interval_, heartbeat_due{});
 }
 
 } // namespace weir

@@ -9,12 +9,15 @@
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
 #include <weir/runtime/cluster/client_connection.hpp>
+#include <weir/runtime/cluster/link_port.hpp>
 #include <weir/runtime/cluster/messages.hpp>
 
 /// \file
 /// The messages of the actors that stand for other processes, within one process.
 
 namespace weir {
+
+class link_stream;
 
 // to a connection
 
@@ -24,11 +27,6 @@ struct begin_connection {};
 /// Send this to the other end.
 struct send_message {
   bytes message;
-};
-
-/// The actor at the other end.
-struct peer_found {
-  caf::actor peer;
 };
 
 // job -> worker_registry
@@ -124,15 +122,30 @@ struct serve_attempt {
 /// Look for the other end again.
 struct find_due {};
 
-/// Call the other end again, unless it has answered.
-struct call_due {};
+// its stream -> link between workers
 
-// door of a worker -> worker
+/// Nothing comes any more, and what is sent goes nowhere.
+struct stream_lost {
+  std::string reason;
+};
 
-/// Another worker has called.
-struct peer_called {
-  peer_hello what;
-  caf::actor link;
+// port of a worker -> worker -> link between workers
+
+/// Another worker has connected.
+struct peer_connected {
+  link_greeting greeting;
+  std::shared_ptr<link_stream> stream; ///< not started
+};
+
+// whoever has made a stream -> link_pulse
+
+/// Have it beat for as long as it is there.
+struct keep_beating {
+  std::shared_ptr<link_stream> stream;
+};
+
+struct beat_every {
+  duration interval;
 };
 
 // worker -> replica_keeper
@@ -163,7 +176,6 @@ struct link_lost {
   epoch attempt;
   std::string worker; ///< at the other end
   std::string reason;
-  bool was_silent = false; ///< see connection_actor
 };
 
 } // namespace weir
@@ -171,7 +183,6 @@ struct link_lost {
 WEIR_BEGIN_MESSAGES(weir_cluster, 2300)
 WEIR_LOCAL_MESSAGE(weir::begin_connection)
 WEIR_LOCAL_MESSAGE(weir::send_message)
-WEIR_LOCAL_MESSAGE(weir::peer_found)
 WEIR_LOCAL_MESSAGE(weir::flush_frames)
 WEIR_LOCAL_MESSAGE(weir::heartbeat_due)
 WEIR_LOCAL_MESSAGE(weir::look_due)
@@ -188,8 +199,10 @@ WEIR_LOCAL_MESSAGE(weir::slots_claimed)
 WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
 WEIR_LOCAL_MESSAGE(weir::find_due)
-WEIR_LOCAL_MESSAGE(weir::call_due)
-WEIR_LOCAL_MESSAGE(weir::peer_called)
+WEIR_LOCAL_MESSAGE(weir::stream_lost)
+WEIR_LOCAL_MESSAGE(weir::peer_connected)
+WEIR_LOCAL_MESSAGE(weir::keep_beating)
+WEIR_LOCAL_MESSAGE(weir::beat_every)
 WEIR_LOCAL_MESSAGE(weir::open_replicas)
 WEIR_LOCAL_MESSAGE(weir::order_to_keeper)
 WEIR_LOCAL_MESSAGE(weir::replicas_opened)

@@ -4,12 +4,10 @@
 
 #  include <array>
 #  include <cerrno>
-#  include <chrono>
 #  include <cstdint>
 #  include <utility>
 
 #  include <fcntl.h>
-#  include <poll.h>
 #  include <sys/socket.h>
 
 #  include <caf/io/basp/header.hpp>
@@ -139,10 +137,8 @@ class plain_admission : public admission {
     if (received <= 0)
       return error{errc::io, {}}; // whoever only looks whether somebody is here
     const auto size = static_cast<std::size_t>(received);
-    constexpr unsigned char tls_handshake = 0x16, tls_major = 3;
-    if (size > 1 && first[0] == tls_handshake && first[1] == tls_major)
-      return error{errc::io, "it wants TLS, and this process has no keys: give it --tls-ca, --tls-cert and "
-                             "--tls-key, or leave them out there"};
+    if (begins_as_tls({reinterpret_cast<const char*>(first.data()), size}))
+      return unwanted_tls();
     const frame_head head = read_head(first.data());
     if (size < least_ || head.what != basp::message_type::client_handshake || head.payload == 0 ||
         head.payload > longest_handshake)
@@ -200,36 +196,6 @@ class tls_admission : public admission {
   std::unique_ptr<tls_session> session_; // from the first byte on
 };
 
-/// Whether there is something to read before the deadline.
-bool await_readable(int socket, time_point deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0)
-      return false;
-    pollfd waiting{socket, POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
-    if (ready != 0 && (ready > 0 || errno != EINTR))
-      return true;
-  }
-}
-
-/// Agrees with the other end, and waits until that has said something: before it has looked at this end's certificate it
-/// says nothing, and what it has against that is lost if it is sent more meanwhile.
-result<tls_session> agree(caf::actor_system& system, int socket, time_point deadline) {
-  auto session = tls_session::begin(system, socket, false);
-  for (bool agreed = false; session;) {
-    if (!await_readable(socket, deadline))
-      return error{errc::io, "TLS: the other end does not answer"};
-    if (agreed)
-      break;
-    auto step = session->go_on(socket);
-    if (!step)
-      return std::move(step.failure());
-    agreed = *step;
-  }
-  return session;
-}
-
 } // namespace
 
 result<made_connection> make_connection(caf::actor_system& system, const tcp_address& to, duration timeout,
@@ -247,7 +213,7 @@ result<made_connection> make_connection(caf::actor_system& system, const tcp_add
     made.scribe = make_scribe<caf::policy::tcp>(system, std::move(*socket), greeting);
     return made;
   }
-  auto session = agree(system, socket->number(), deadline);
+  auto session = tls_session::agree(system, socket->number(), deadline);
   if (!session)
     return no_answer_from(to, true, session.failure().message);
   session->report_to(made.fate);

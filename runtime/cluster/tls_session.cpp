@@ -3,8 +3,12 @@
 #if CAF_VERSION < 10000
 
 #  include <algorithm>
+#  include <cerrno>
+#  include <chrono>
 #  include <stdexcept>
 #  include <utility>
+
+#  include <poll.h>
 
 #  include <caf/openssl/session.hpp>
 
@@ -23,7 +27,30 @@ error handshake_failure(std::string why = take_tls_failure()) {
   return {errc::io, "TLS: " + (why.empty() ? std::string("the other end closed the connection") : std::move(why))};
 }
 
+/// Whether there is something to read before the deadline.
+bool await_readable(int socket, time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0)
+      return false;
+    pollfd waiting{socket, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready != 0 && (ready > 0 || errno != EINTR))
+      return true;
+  }
+}
+
 } // namespace
+
+bool begins_as_tls(std::string_view bytes) {
+  constexpr char handshake = 0x16, major = 3;
+  return bytes.size() > 1 && bytes[0] == handshake && bytes[1] == major;
+}
+
+error unwanted_tls() {
+  return {errc::io, "it wants TLS, and this process has no keys: give it --tls-ca, --tls-cert and --tls-key, or leave them "
+                    "out there"};
+}
 
 tls_session::tls_session(std::unique_ptr<caf::openssl::session> session) : session_(std::move(session)) {}
 tls_session::tls_session(tls_session&&) noexcept = default;
@@ -40,6 +67,21 @@ result<tls_session> tls_session::begin(caf::actor_system& system, int socket, bo
   } catch (const std::exception& why) {
     return handshake_failure(why.what() + std::string(": ") + take_tls_failure());
   }
+}
+
+result<tls_session> tls_session::agree(caf::actor_system& system, int socket, time_point deadline) {
+  auto session = begin(system, socket, false);
+  for (bool agreed = false; session;) {
+    if (!await_readable(socket, deadline))
+      return error{errc::io, "TLS: the other end does not answer"};
+    if (agreed)
+      break;
+    auto step = session->go_on(socket);
+    if (!step)
+      return std::move(step.failure());
+    agreed = *step;
+  }
+  return session;
 }
 
 result<bool> tls_session::go_on(int socket) {
@@ -65,6 +107,16 @@ rw_state tls_session::read_some(std::size_t& size, int socket, void* to, std::si
 rw_state tls_session::write_some(std::size_t& size, int socket, const void* from, std::size_t most) {
   take_tls_failure();
   return noted(session_->write_some(size, socket, from, std::min(most, most_at_once)));
+}
+
+rw_state tls_session::try_read(std::size_t& size, int socket, void* to, std::size_t most) {
+  const rw_state how = read_some(size, socket, to, most);
+  return how == rw_state::success && size == 0 ? rw_state::indeterminate : how;
+}
+
+rw_state tls_session::try_write(std::size_t& size, int socket, const void* from, std::size_t most) {
+  const rw_state how = write_some(size, socket, from, most);
+  return how == rw_state::success && size == 0 ? rw_state::indeterminate : how;
 }
 
 /// The first failure is the cause of the others.

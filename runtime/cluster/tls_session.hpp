@@ -30,6 +30,12 @@ class tls_session {
   /// Errors: io.
   static result<tls_session> begin(caf::actor_system& system, int socket, bool accepts);
 
+  /// Agrees with the end that this one has connected to, and waits until that has said something: before it has looked at
+  /// this end's certificate it says nothing, and what it has against that is lost if it is sent more meanwhile.
+  ///
+  /// Errors: io.
+  static result<tls_session> agree(caf::actor_system& system, int socket, time_point deadline);
+
   tls_session(tls_session&&) noexcept;
   ~tls_session();
 
@@ -41,9 +47,14 @@ class tls_session {
   /// Where it will note why it has failed.
   void report_to(std::shared_ptr<connection_fate> fate);
 
+  // As CAF's streams want it: success without any bytes where it cannot be done now.
   caf::io::network::rw_state read_some(std::size_t& size, int socket, void* to, std::size_t most);
   caf::io::network::rw_state write_some(std::size_t& size, int socket, const void* from, std::size_t most);
   bool must_read_more(int socket, std::size_t least);
+
+  // Indeterminate where it cannot be done now.
+  caf::io::network::rw_state try_read(std::size_t& size, int socket, void* to, std::size_t most);
+  caf::io::network::rw_state try_write(std::size_t& size, int socket, const void* from, std::size_t most);
 
  private:
   explicit tls_session(std::unique_ptr<caf::openssl::session> session);
@@ -53,6 +64,10 @@ class tls_session {
   std::unique_ptr<caf::openssl::session> session_;
   std::shared_ptr<connection_fate> fate_;
 };
+
+/// Whether somebody who begins like this wants to agree on keys; and what there is to say to that where there are none.
+bool begins_as_tls(std::string_view bytes);
+error unwanted_tls();
 
 } // namespace weir
 

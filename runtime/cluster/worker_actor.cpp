@@ -38,30 +38,6 @@ caf::behavior snapshot_sender_actor::make_behavior() {
   };
 }
 
-worker_door_actor::worker_door_actor(caf::actor_config& setup, caf::actor worker)
-    : actor_base(setup), worker_(std::move(worker)) {
-  ignore_unknown_messages(*this);
-}
-
-caf::behavior worker_door_actor::make_behavior() {
-  return {
-      [this](const bytes& greeting) {
-        peer_called call;
-        try {
-          read_message(greeting, call.what);
-        } catch (const malformed_bytes& why) {
-          log_warning("something that is no worker has called", {{"reason", why.what()}});
-          return;
-        }
-        call.link = sender_of_message(*this);
-        if (!call.link) // it is gone already
-          return;
-        tell(*this, call.link, bytes{}); // it need not wait in vain, however long the deployment takes here
-        tell(*this, worker_, std::move(call));
-      },
-  };
-}
-
 worker_actor::worker_actor(caf::actor_config& setup, worker_setup what)
     : connection_actor(setup, what.config.cluster), setup_(std::move(what)), config_(setup_.config) {
   on_exception(*this, [this] {
@@ -72,7 +48,7 @@ worker_actor::worker_actor(caf::actor_config& setup, worker_setup what)
 
 caf::behavior worker_actor::make_behavior() {
   const caf::actor self = caf::actor_cast<caf::actor>(this);
-  door_ = spawn_actor<worker_door_actor>(system(), self);
+  pulse_ = spawn_detached<link_pulse_actor>(system(), config_.cluster.heartbeat);
   snapshots_ = spawn_detached<snapshot_sender_actor>(system(), self);
   keeper_ = spawn_detached<replica_keeper_actor>(system(), setup_.replicas, self);
   watch(*this, keeper_); // nobody would answer for it
@@ -85,14 +61,10 @@ caf::behavior worker_actor::make_behavior() {
       },
       [this](report_hosted_unstopped) { log_unstopped(); },
       [this](const replicas_opened& answer) { replicas_were_opened(answer); },
-      [this](const peer_called& call) { call_came(call); },
+      [this](const peer_connected& fact) { peer_has_connected(fact); },
       [this](const link_lost& fact) {
-        if (fact.attempt != attempt_ || links_.empty())
-          return;
-        report(peer_lost{fact.attempt, fact.worker, fact.reason});
-        // What CAF has connected it would use again. With another actor system it connects anew.
-        if (fact.was_silent)
-          end(worker_end::cause::lost, "worker " + fact.worker + " was: " + fact.reason);
+        if (fact.attempt == attempt_ && !links_.empty())
+          report(peer_lost{fact.attempt, fact.worker, fact.reason});
       },
       [this](const task_opened& fact) { report(fact); },
       [this](const task_ended& fact) { report(fact); },
@@ -105,8 +77,8 @@ caf::behavior worker_actor::make_behavior() {
 
 void worker_actor::on_exit() {
   connection_actor::on_exit();
-  published_door_.reset();
-  for (caf::actor* helper : {&door_, &snapshots_, &keeper_})
+  port_.reset();
+  for (caf::actor* helper : {&pulse_, &snapshots_, &keeper_})
     if (*helper)
       kill_actor(std::exchange(*helper, nullptr));
   for (const auto& [number, link] : links_)
@@ -115,7 +87,7 @@ void worker_actor::on_exit() {
     kill_actor(task.actor);
   links_.clear();
   tasks_.clear();
-  calls_.clear();
+  connected_.clear();
 }
 
 void worker_actor::begin() {
@@ -131,14 +103,20 @@ void worker_actor::join(const caf::actor& registry) {
   // The address that this process has on the way there is an interface of this machine; what the user says need not be.
   const std::string own = own_address_towards(setup_.coordinator);
   const std::string& host = setup_.config.cluster.host;
-  auto door = publish(door_, {host.empty() ? own : std::string(), 0});
-  if (!door)
-    return lose(door.failure().message);
-  published_door_ = std::move(*door);
+  auto let_in = [&system = system(), pulse = pulse_, self = caf::actor_cast<caf::actor>(this)](
+                    const link_greeting& greeting, link_socket connected) {
+    auto stream = std::make_shared<link_stream>(system, std::move(connected));
+    tell_anonymously(pulse, keep_beating{stream});
+    tell_anonymously(self, peer_connected{greeting, std::move(stream)});
+  };
+  auto port = guarded_port::open({host.empty() ? own : std::string(), 0}, link_admissions(system(), std::move(let_in)));
+  if (!port)
+    return lose(port.failure().message);
+  port_ = std::move(*port);
   watch(*this, registry);
   expect_peer();
   const worker_hello hello{setup_.graph->name,    topology_digest(*setup_.graph), program_digest(), setup_.name,
-                           config_.cluster.slots, host.empty() ? own : host,      published_door_->port()};
+                           config_.cluster.slots, host.empty() ? own : host,      port_->number()};
   tell(*this, registry, encoded_message(to_coordinator{hello}));
 }
 
@@ -159,6 +137,7 @@ void worker_actor::handle(const worker_welcome& message) {
   config_ = std::move(*shared);
   config_.state.directory = working;
   config_.checkpoint.directory = message.is_stored ? working : std::filesystem::path();
+  tell(*this, pulse_, beat_every{config_.cluster.heartbeat});
   number_ = message.worker;
   has_joined_ = true;
   if (message.keeps_replicas)
@@ -247,7 +226,7 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
       found->second.peer = peer;
       caf::actor& link = links_[peer.worker];
       link = spawn_actor<peer_link_actor>(system(), config_.cluster, std::move(found->second),
-                                          caf::actor_cast<caf::actor>(this));
+                                          caf::actor_cast<caf::actor>(this), pulse_);
       tell(*this, link, begin_connection{});
     }
   std::map<task_id, connect_task> orders;
@@ -271,17 +250,19 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
     orders[id].coordinator = snapshots_;
     tell(*this, task.actor, std::move(orders[id]));
   }
-  for (const peer_called& call : std::exchange(calls_, {}))
-    call_came(call);
+  for (const auto& [peer, fact] : std::exchange(connected_, {}))
+    peer_has_connected(fact);
 }
 
-void worker_actor::call_came(const peer_called& call) {
-  if (call.what.attempt < attempt_)
+/// It may have been faster than this worker to make its tasks, and slower than it to hear of the next attempt.
+void worker_actor::peer_has_connected(const peer_connected& fact) {
+  const auto [attempt, peer] = fact.greeting;
+  if (attempt < attempt_)
     return;
-  if (const auto link = links_.find(call.what.worker); call.what.attempt == attempt_ && link != links_.end())
-    tell(*this, link->second, peer_found{call.link});
-  else if (std::none_of(calls_.begin(), calls_.end(), [&](const peer_called& known) { return known.link == call.link; }))
-    calls_.push_back(call);
+  if (const auto link = links_.find(peer); attempt == attempt_ && link != links_.end())
+    tell(*this, link->second, fact);
+  else if (const auto known = connected_.find(peer); known == connected_.end() || known->second.greeting.attempt < attempt)
+    connected_.insert_or_assign(peer, fact);
 }
 
 void worker_actor::handle(const order_to_task& order) {

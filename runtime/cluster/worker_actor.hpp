@@ -60,19 +60,6 @@ class snapshot_sender_actor : public actor_base {
   caf::actor worker_;
 };
 
-/// Whom other workers call; published. Passes on who has called.
-class worker_door_actor : public actor_base {
- public:
-  worker_door_actor(caf::actor_config& setup, caf::actor worker);
-
- protected:
-  caf::behavior make_behavior() override;
-  void on_exit() override { worker_ = nullptr; }
-
- private:
-  caf::actor worker_;
-};
-
 /// A worker's end of the connection to its coordinator: runs tasks as it is told. To them it is the supervisor.
 ///
 /// When it has lost the coordinator, or the coordinator lets it go, it stops all tasks, waits until each has let go of
@@ -108,7 +95,7 @@ class worker_actor : public connection_actor {
   void make_tasks(deploy_tasks& order);
   void connect_tasks(const std::vector<planned_channel>& channels, const deploy_tasks& order);
   void task_has_stopped(const task_stopped& fact);
-  void call_came(const peer_called& call);
+  void peer_has_connected(const peer_connected& fact);
   void end(worker_end::cause why, const std::string& reason);
   void end_if_stopped();
   void log_unstopped();
@@ -121,8 +108,8 @@ class worker_actor : public connection_actor {
   job_config config_; // with what the coordinator says
   std::uint32_t number_ = 0;
   bool has_joined_ = false;
-  caf::actor door_;
-  std::unique_ptr<published_actor> published_door_;
+  caf::actor pulse_;
+  std::unique_ptr<guarded_port> port_; // to which other workers connect
   caf::actor snapshots_;
   caf::actor keeper_; // of copies of checkpoints
 
@@ -130,7 +117,7 @@ class worker_actor : public connection_actor {
   epoch stopped_attempt_{}; // a deployment of this one or an earlier one comes too late
   std::map<task_id, hosted_task> tasks_;
   std::map<std::uint32_t, caf::actor> links_; // by worker
-  std::vector<peer_called> calls_;            // of attempts that have not been deployed here yet
+  std::map<std::uint32_t, peer_connected> connected_; // by worker; of attempts that have not been deployed here yet
   std::optional<worker_end> ending_;
 };
 
