@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <weir/base/file_descriptor.hpp>
 #include <weir/base/hash.hpp>
 #include <weir/runtime/settings.hpp>
 #include <weir/runtime/settings_reader.hpp>
@@ -66,9 +69,17 @@ std::uint64_t topology_digest(const topology_graph& graph) {
 
 std::uint64_t program_digest() {
   static const std::uint64_t digest = [] {
-    std::ifstream file("/proc/self/exe", std::ios::binary);
-    const std::string content{std::istreambuf_iterator<char>(file), {}};
-    return content.empty() ? 0 : hash_bytes(content.data(), content.size());
+    const file_descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    struct stat known {};
+    if (!file.is_open() || ::fstat(file.number(), &known) != 0 || known.st_size == 0)
+      return std::uint64_t{0};
+    const auto size = static_cast<std::size_t>(known.st_size);
+    void* const content = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+    if (content == MAP_FAILED)
+      return std::uint64_t{0};
+    const std::uint64_t made = hash_bytes(content, size);
+    ::munmap(content, size);
+    return made;
   }();
   return digest;
 }

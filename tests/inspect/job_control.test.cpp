@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <support/counting_job.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/base/file_descriptor.hpp>
 #include <weir/runtime/cluster/worker.hpp>
@@ -31,33 +32,15 @@ namespace {
 /// A job that does not end by itself, on two workers with two slots each that are actor systems of this process.
 struct job_on_workers {
   explicit job_on_workers(const fs::path& directory) {
-    job_config config;
-    config.parallelism = 2;
-    config.lowest_level = log_level::off;
-    config.checkpoint.directory = directory;
+    job_config config = hasty_config(directory);
     config.checkpoint.interval = 20ms;
-    config.checkpoint.map_size = std::uint64_t{1} << 28;
     config.cluster.listen = "127.0.0.1:0";
-    auto begun = job::start(what, config);
-    if (!begun)
-      FAIL(begun.failure().message);
-    running = std::move(*begun);
+    config.cluster.workers = 2;
+    running = start_job(what, config);
     address = "127.0.0.1:" + std::to_string(running->port());
-    for (int i = 0; i < 2; ++i) {
-      job_config own;
-      own.lowest_level = log_level::off;
-      own.cluster.join = address;
-      own.cluster.slots = 2;
-      own.threads = 1;
-      auto joined = worker::start(what, own);
-      if (!joined)
-        FAIL(joined.failure().message);
-      workers.push_back(std::move(*joined));
-    }
-    const auto end = std::chrono::steady_clock::now() + 30s;
-    while (results->visible().empty() && std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(1ms);
-    REQUIRE(!results->visible().empty());
+    for (int i = 0; i < 2; ++i)
+      workers.push_back(join_job(what, *running, 2));
+    REQUIRE(becomes_true([&] { return !results->visible().empty(); }));
   }
 
   weir_run tell(std::vector<std::string> words) const {

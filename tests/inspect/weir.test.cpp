@@ -14,6 +14,7 @@
 #include <doctest/doctest.h>
 
 #include <inspect/weir_run.hpp>
+#include <support/running_job.hpp>
 #include <weir/actors/operators/broadcast.hpp>
 #include <weir/actors/sources/collection.hpp>
 #include <weir/actors/sources/generate.hpp>
@@ -142,16 +143,9 @@ job_config config_of(const fs::path& directory, state_backend backend) {
   return config;
 }
 
-std::unique_ptr<job> start(const topology& what, const job_config& config) {
-  auto started = job::start(what, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return std::move(*started);
-}
-
 /// Runs a job until it has `least` complete checkpoints with at least so many records, and then until it ends.
 fs::path made_by_job(const fs::path& directory, state_backend backend) {
-  auto running = start(inspected_job(unlimited, 100000), config_of(directory, backend));
+  auto running = start_job(inspected_job(unlimited, 100000), config_of(directory, backend));
   std::uint64_t records = 0;
   while (records < 1000) {
     const weir_run found = run_weir({"state", "get", directory.string(), "count", "accumulator", "key0"});
@@ -300,7 +294,7 @@ TEST_CASE("readers of a running job find whole checkpoints, and the job goes on"
     const std::string directory = (place / "state").string();
     job_config config = config_of(directory, backend);
     config.checkpoint.interval = 5ms;
-    auto running = start(inspected_job(unlimited, 200000), config);
+    auto running = start_job(inspected_job(unlimited, 200000), config);
     int good = 0;
     for (int round = 0; good < 20 && round < 2000; ++round) {
       const weir_run sums = run_weir({"state", "scan", directory, "sum", "accumulator"});
@@ -336,7 +330,7 @@ TEST_CASE("a savepoint file goes into a new directory, and a job goes on from it
     expect_weir({"savepoint", "import", file, copy.string()});
     CHECK(run_weir({"savepoint", "import", file, copy.string()}).says("holds checkpoints already"));
     check_every_state(copy);
-    auto running = start(inspected_job(unlimited, 100000), config_of(copy, backend));
+    auto running = start_job(inspected_job(unlimited, 100000), config_of(copy, backend));
     std::uint64_t now = before;
     while (now <= before) {
       const weir_run found = run_weir({"state", "get", copy.string(), "count", "accumulator", "key0"});
@@ -363,7 +357,7 @@ TEST_CASE("a checkpoint is deleted, and what the next one needs of it stays") {
     const weir_run again = run_weir({"checkpoints", "rm", directory.string(), oldest});
     CHECK(again.code == 2);
     CHECK(again.says("there is no checkpoint " + oldest));
-    auto running = start(inspected_job(unlimited, 100000), config_of(directory, backend));
+    auto running = start_job(inspected_job(unlimited, 100000), config_of(directory, backend));
     running->stop();
     CHECK(running->wait().what == job_report::outcome::stopped);
   }

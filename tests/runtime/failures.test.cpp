@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/small_filesystem.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
@@ -48,10 +49,7 @@ job_config quiet_config(const std::filesystem::path& checkpoints) {
 }
 
 job_report run_with(const topology& job, const job_config& config) {
-  auto started = job::start(job, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return (*started)->wait();
+  return start_job(job, config)->wait();
 }
 
 std::string start_error(const topology& job, const job_config& config) {

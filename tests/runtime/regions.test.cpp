@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/job.hpp>
@@ -68,26 +69,6 @@ void add_part(topology& job, const std::string& name, const part& of) {
       .sink(name + " results", counting_sink{of});
 }
 
-job_config config_in(const fs::path& directory) {
-  job_config config;
-  config.parallelism = parallelism;
-  config.task.batch_size = 64;
-  config.lowest_level = log_level::off;
-  config.checkpoint.directory = directory;
-  config.checkpoint.interval = 5ms;
-  config.checkpoint.map_size = std::uint64_t{1} << 28;
-  config.restart.strategy = restart_kind::fixed_delay;
-  config.restart.delay = 1ms;
-  return config;
-}
-
-std::unique_ptr<job> start(const topology& what, const job_config& config) {
-  auto started = job::start(what, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return std::move(*started);
-}
-
 /// Every count of every key once.
 void check_complete(const part& of) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> got, wanted;
@@ -111,9 +92,9 @@ TEST_CASE("a failure restarts the part of the topology that it is in, and no oth
     topology job{"parts"};
     add_part(job, "calm", calm);
     add_part(job, "failing", failing);
-    job_config config = config_in(place / "state");
+    job_config config = hasty_config(place / "state");
     config.checkpoint.mode = mode;
-    const job_report report = start(job, config)->wait();
+    const job_report report = start_job(job, config)->wait();
     CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
     CHECK(report.restarts >= 1);
     CHECK(*calm.opened == int{parallelism});
@@ -130,9 +111,9 @@ TEST_CASE("with recovery.region off all tasks restart") {
   topology job{"parts"};
   add_part(job, "calm", calm);
   add_part(job, "failing", failing);
-  job_config config = config_in(place / "state");
+  job_config config = hasty_config(place / "state");
   config.restart.region = false;
-  const job_report report = start(job, config)->wait();
+  const job_report report = start_job(job, config)->wait();
   CHECK(report.what == job_report::outcome::finished);
   CHECK(report.restarts == 1);
   CHECK(*calm.opened == 2 * int{parallelism});
@@ -150,7 +131,7 @@ TEST_CASE("parts that fail again and again, also at a time, and killed tasks, lo
   add_part(job, "first", first);
   add_part(job, "second", second);
   add_part(job, "third", third);
-  const auto running = start(job, config_in(place / "state"));
+  const auto running = start_job(job, hasty_config(place / "state"));
   for (std::uint32_t i = 0; i < 12; ++i) {
     running->kill_task(i % 3 == 0 ? "third count" : i % 3 == 1 ? "first results" : "second bomb", i % parallelism);
     std::this_thread::sleep_for(5ms);
@@ -167,11 +148,11 @@ TEST_CASE("a job that is stopped while a part of it restarts takes its last chec
   topology job{"parts"};
   add_part(job, "calm", calm);
   add_part(job, "failing", failing);
-  job_config config = config_in(place / "state");
+  job_config config = hasty_config(place / "state");
   config.restart.delay = 500ms;
   {
     *failing.failures_to_come = 1;
-    const auto running = start(job, config);
+    const auto running = start_job(job, config);
     for (int i = 0; i < 30'000 && *failing.failures_to_come > 0; ++i)
       std::this_thread::sleep_for(1ms);
     // The failed part waits for most of its delay. Where the machine is so slow that the failure is heard of only after
@@ -184,7 +165,7 @@ TEST_CASE("a job that is stopped while a part of it restarts takes its last chec
     else
       CHECK(report.what == job_report::outcome::stopped);
   }
-  const job_report report = start(job, config)->wait();
+  const job_report report = start_job(job, config)->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
   check_complete(calm);
   check_complete(failing);
@@ -197,9 +178,9 @@ TEST_CASE("a part that fails more often than the restart strategy bears takes th
   topology job{"parts"};
   add_part(job, "calm", calm);
   add_part(job, "failing", failing);
-  job_config config = config_in(place / "state");
+  job_config config = hasty_config(place / "state");
   config.restart.attempts = 3;
-  const job_report report = start(job, config)->wait();
+  const job_report report = start_job(job, config)->wait();
   CHECK(report.what == job_report::outcome::failed);
   CHECK(report.restarts == 3);
   CHECK(report.failure.find("boom") != std::string::npos);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <support/counting_job.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/runtime/cluster/worker.hpp>
 #include <weir/runtime/job.hpp>
@@ -29,44 +30,16 @@ namespace {
 const paced_counts counts{.pause = 400us};
 
 job_config coordinator_config(const fs::path& directory, std::uint32_t workers) {
-  job_config config;
-  config.parallelism = 2;
-  config.task.batch_size = 64;
-  config.lowest_level = log_level::off;
-  config.checkpoint.directory = directory;
-  config.checkpoint.interval = 5ms;
-  config.checkpoint.map_size = std::uint64_t{1} << 28;
-  config.restart.strategy = restart_kind::fixed_delay;
-  config.restart.delay = 1ms;
+  job_config config = hasty_config(directory);
   config.cluster.listen = "127.0.0.1:0";
   config.cluster.workers = workers;
   return config;
 }
 
-std::unique_ptr<job> start(const topology& what, const job_config& config) {
-  auto started = job::start(what, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return std::move(*started);
-}
-
 std::unique_ptr<worker> join(const topology& what, const job& coordinator, const fs::path& directory) {
   job_config own;
-  own.lowest_level = log_level::off;
-  own.threads = 1;
   own.checkpoint.directory = directory;
-  own.cluster.join = "127.0.0.1:" + std::to_string(coordinator.port());
-  own.cluster.slots = 2;
-  auto joined = worker::start(what, own);
-  if (!joined)
-    FAIL(joined.failure().message);
-  return std::move(*joined);
-}
-
-void wait_until(const std::function<bool()>& condition) {
-  for (int i = 0; i < 30'000 && !condition(); ++i)
-    std::this_thread::sleep_for(1ms);
-  REQUIRE(condition());
+  return join_job(what, coordinator, 2, own);
 }
 
 std::size_t checkpoints_in(const fs::path& directory) {
@@ -81,9 +54,9 @@ std::size_t checkpoints_in(const fs::path& directory) {
 void run_for_a_while(const topology& what, const key_counts& results, const fs::path& place, std::uint32_t replicas = 0) {
   job_config config = coordinator_config(place / "state", 2);
   config.checkpoint.replicas = replicas;
-  const auto running = start(what, config);
+  const auto running = start_job(what, config);
   const auto first = join(what, *running, place / "first"), second = join(what, *running, place / "second");
-  wait_until([&] { return !results.visible().empty(); });
+  REQUIRE(becomes_true([&] { return !results.visible().empty(); }));
   running->stop();
   const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::stopped, report.failure);
@@ -100,7 +73,7 @@ TEST_CASE("a checkpoint directory that is lost is replaced by what a worker has 
   const std::size_t committed = results->visible().size();
   REQUIRE(committed < counts.records);
   fs::remove_all(place / "state");
-  const auto running = start(what, coordinator_config(place / "state", 2));
+  const auto running = start_job(what, coordinator_config(place / "state", 2));
   const auto first = join(what, *running, place / "first"), second = join(what, *running, place / "second");
   const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
@@ -119,16 +92,16 @@ TEST_CASE("a worker's directory that is lost is replaced by copies elsewhere, fr
   config.checkpoint.interval = 0ms; // so that only what the job starts from can be copied
   config.checkpoint.replicas = 3;
   {
-    const auto running = start(what, config);
+    const auto running = start_job(what, config);
     const auto first = join(what, *running, place / "first"), second = join(what, *running, place / "second");
-    wait_until([&] { return checkpoints_in(place / "first" / "workers" / "0") != 0; });
+    REQUIRE(becomes_true([&] { return checkpoints_in(place / "first" / "workers" / "0") != 0; }));
     running->tell({.what = job_order::kind::cancel, .drain = false, .savepoint = {}, .done = {}});
     running->wait();
   }
   // And from that copy alone the job comes to its end.
   fs::remove_all(place / "state");
   fs::remove_all(place / "second");
-  const auto running = start(what, coordinator_config(place / "state", 2));
+  const auto running = start_job(what, coordinator_config(place / "state", 2));
   const auto first = join(what, *running, place / "first"), second = join(what, *running, place / "second");
   const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
@@ -143,7 +116,7 @@ TEST_CASE("a checkpoint that too few processes can keep is not complete, and say
   config.checkpoint.replicas = 3;
   config.checkpoint.tolerated_failures = 0;
   config.restart.strategy = restart_kind::none;
-  const auto running = start(what, config);
+  const auto running = start_job(what, config);
   const auto only = join(what, *running, place / "only");
   const job_report report = running->wait();
   CHECK(report.what == job_report::outcome::failed);
@@ -162,7 +135,7 @@ TEST_CASE("a job that is to begin from the beginning does not go on from what wo
   const topology whole = counts.job(again);
   job_config config = coordinator_config(place / "state", 2);
   config.checkpoint.discard = true;
-  const auto running = start(whole, config);
+  const auto running = start_job(whole, config);
   const auto first = join(whole, *running, place / "first"), second = join(whole, *running, place / "second");
   const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
@@ -175,7 +148,7 @@ TEST_CASE("two workers that are given the same directory keep their copies side 
   const topology what = counts.job(results);
   job_config config = coordinator_config(place / "state", 2);
   config.checkpoint.replicas = 3;
-  const auto running = start(what, config);
+  const auto running = start_job(what, config);
   const auto first = join(what, *running, place / "state"), second = join(what, *running, place / "state");
   const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/cluster/worker.hpp>
@@ -96,36 +97,9 @@ topology counting_job(const observed& by) {
 }
 
 job_config counting_config(const fs::path& directory) {
-  job_config config;
-  config.parallelism = 2;
+  job_config config = hasty_config(directory);
   config.threads = 6; // of which tasks that are held take some
-  config.task.batch_size = 64;
-  config.lowest_level = log_level::off;
-  config.checkpoint.directory = directory;
-  config.checkpoint.interval = 5ms;
-  config.checkpoint.map_size = std::uint64_t{1} << 28;
-  config.state.map_size = std::uint64_t{1} << 28;
-  config.restart.strategy = restart_kind::fixed_delay;
-  config.restart.delay = 1ms;
   return config;
-}
-
-std::unique_ptr<job> start(const topology& what, const job_config& config) {
-  auto started = job::start(what, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return std::move(*started);
-}
-
-/// Within half a minute.
-bool becomes_true(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + 30s;
-  while (!what()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 /// Until there is more than there was.
@@ -202,20 +176,11 @@ job_order order(job_order::kind what, bool drain = false, const fs::path& savepo
   return {.what = what, .drain = drain, .savepoint = savepoint, .done = {}};
 }
 
-struct worker_in_process {
-  worker_in_process(const topology& what, const job& of, std::uint32_t slots) {
-    job_config own;
-    own.lowest_level = log_level::off;
-    own.cluster.join = "127.0.0.1:" + std::to_string(of.port());
-    own.cluster.slots = slots;
-    own.threads = 6;
-    auto joined = worker::start(what, own);
-    if (!joined)
-      FAIL(joined.failure().message);
-    running = std::move(*joined);
-  }
-  std::unique_ptr<worker> running;
-};
+std::unique_ptr<worker> join(const topology& what, const job& coordinator) {
+  job_config own;
+  own.threads = 6;
+  return join_job(what, coordinator, 2, own);
+}
 
 } // namespace
 
@@ -232,7 +197,7 @@ TEST_CASE("a job goes on with another parallelism, and its results are those of 
         config.parallelism = scales.front();
         config.state.backend = backend;
         config.checkpoint.mode = mode;
-        const auto running = start(counting_job(by), config);
+        const auto running = start_job(counting_job(by), config);
         for (std::size_t i = 1; i < scales.size(); ++i) {
           wait_for_more(by);
           check_rescaled(*running, by, scales[i - 1], scales[i]);
@@ -247,7 +212,7 @@ TEST_CASE("a job that was rescaled restarts with its new parallelism, and its pr
   const observed by;
   const job_config config = counting_config(place / "state");
   {
-    const auto running = start(counting_job(by), config);
+    const auto running = start_job(counting_job(by), config);
     wait_for_more(by);
     check_rescaled(*running, by, 2, 3);
     *by.parallelism = 0;
@@ -257,7 +222,7 @@ TEST_CASE("a job that was rescaled restarts with its new parallelism, and its pr
     running->stop();
     CHECK(running->wait().restarts == 1);
   }
-  const auto running = start(counting_job(by), config);
+  const auto running = start_job(counting_job(by), config);
   REQUIRE(becomes_true([&] { return *by.parallelism == 2; }));
   finish(*running);
   check_complete(by);
@@ -269,7 +234,7 @@ TEST_CASE("what is wrong with another parallelism is said before anything is sto
   job_config config = counting_config(place / "state");
   config.key_groups = 16;
   config.restart.delay = 200ms;
-  const auto running = start(counting_job(by), config);
+  const auto running = start_job(counting_job(by), config);
   wait_for_more(by);
   for (const std::uint32_t impossible : {0u, 65'537u})
     CHECK(says(running->rescale(impossible), "expected a whole number from 1 to 65536"));
@@ -287,7 +252,7 @@ TEST_CASE("what is wrong with another parallelism is said before anything is sto
   CHECK(says(running->rescale(3), "the job has ended"));
 
   const observed unstored;
-  const auto without = start(counting_job(unstored), counting_config(""));
+  const auto without = start_job(counting_job(unstored), counting_config(""));
   CHECK(becomes_true([&] { return says(without->rescale(3), "stores no checkpoints"); }));
   finish(*without);
   check_complete(unstored);
@@ -298,7 +263,7 @@ TEST_CASE("while a job is rescaled it is told to stop, to drain or to cancel: th
   const observed by;
   const job_config config = counting_config(place / "state");
   {
-    const auto running = start(counting_job(by), config);
+    const auto running = start_job(counting_job(by), config);
     wait_for_more(by);
     rescaled under_way = begin_held_rescale(*running, by, 3);
     const auto refused = running->savepoint(place / "refused.weir");
@@ -309,7 +274,7 @@ TEST_CASE("while a job is rescaled it is told to stop, to drain or to cancel: th
     CHECK(running->wait().what == job_report::outcome::stopped);
   }
   {
-    const auto running = start(counting_job(by), config);
+    const auto running = start_job(counting_job(by), config);
     wait_for_more(by);
     rescaled under_way = begin_held_rescale(*running, by, 3);
     running->tell(order(job_order::kind::cancel));
@@ -319,7 +284,7 @@ TEST_CASE("while a job is rescaled it is told to stop, to drain or to cancel: th
   }
   const observed drained;
   {
-    const auto running = start(counting_job(drained), counting_config(place / "drained"));
+    const auto running = start_job(counting_job(drained), counting_config(place / "drained"));
     wait_for_more(drained);
     rescaled under_way = begin_held_rescale(*running, drained, 3);
     running->tell(order(job_order::kind::stop, true));
@@ -332,14 +297,14 @@ TEST_CASE("while a job is rescaled it is told to stop, to drain or to cancel: th
       in_windows += one;
     CHECK(in_windows == drained.counts->visible().size()); // also those that had not ended
   }
-  finish(*start(counting_job(by), config));
+  finish(*start_job(counting_job(by), config));
   check_complete(by);
 }
 
 TEST_CASE("a job whose new tasks do not open goes back to the parallelism that it had") {
   const temporary_directory place;
   const observed by;
-  const auto running = start(counting_job(by), counting_config(place / "state"));
+  const auto running = start_job(counting_job(by), counting_config(place / "state"));
   wait_for_more(by);
   *by.not_with = 3;
   *by.parallelism = 0;
@@ -359,7 +324,7 @@ TEST_CASE("a job whose checkpoint fails while it is rescaled goes back to the pa
   const observed by;
   job_config config = counting_config(place / "state");
   config.checkpoint.interval = duration::zero(); // so that it is the one
-  const auto running = start(counting_job(by), config);
+  const auto running = start_job(counting_job(by), config);
   REQUIRE(becomes_true([&] { return !says(running->rescale(2), "is not running just now"); }));
   *by.fails_once = true;
   const auto answer = running->rescale(3);
@@ -374,7 +339,7 @@ TEST_CASE("a job whose checkpoint fails while it is rescaled goes back to the pa
 TEST_CASE("a job is rescaled, or says why not, while its tasks are killed, and no result changes") {
   const temporary_directory place;
   const observed by;
-  const auto running = start(counting_job(by), counting_config(place / "state"));
+  const auto running = start_job(counting_job(by), counting_config(place / "state"));
   wait_for_more(by);
   int done = 0;
   for (std::uint32_t i = 0; i < 16; ++i) {
@@ -416,7 +381,7 @@ TEST_CASE("a job is rescaled in which some sources have ended, and in which reco
   out.key_by([](std::uint64_t i) { return i; }).count("count").map("number", [](const key_count& one) {
     return one.count;
   }).sink("results", memory_sink<std::uint64_t>{results});
-  const auto running = start(job, counting_config(place / "state"));
+  const auto running = start_job(job, counting_config(place / "state"));
   for (const std::uint32_t parallelism : {3u, 1u, 2u}) {
     const std::size_t before = results->visible().size();
     REQUIRE(becomes_true([&] { return results->visible().size() > before; }));
@@ -434,7 +399,7 @@ TEST_CASE("a job is rescaled in which some sources have ended, and in which reco
 TEST_CASE("a job that is told over its socket says how it was rescaled") {
   const temporary_directory place;
   const observed by;
-  const auto running = start(counting_job(by), counting_config(place / "state"));
+  const auto running = start_job(counting_job(by), counting_config(place / "state"));
   wait_for_more(by);
   const auto done = ask_job(place / "state", R"({"command": "rescale", "parallelism": 3})");
   REQUIRE(done);
@@ -460,8 +425,8 @@ TEST_CASE("a job on workers is rescaled as far as their slots go") {
   const topology what = counting_job(by);
   job_config config = counting_config(place / "state");
   config.cluster.listen = "127.0.0.1:0";
-  const auto running = start(what, config);
-  const worker_in_process first(what, *running, 2), second(what, *running, 2);
+  const auto running = start_job(what, config);
+  const auto first = join(what, *running), second = join(what, *running);
   wait_for_more(by);
   check_rescaled(*running, by, 2, 4);
   CHECK(says(running->rescale(5), "takes 5 slots, and the workers have 4"));
@@ -481,14 +446,14 @@ TEST_CASE("a job goes back when the slots have become too few that it has stoppe
   config.cluster.listen = "127.0.0.1:0";
   config.cluster.placement = task_placement::pack;
   config.cluster.timeout = 500ms;
-  const auto running = start(what, config);
+  const auto running = start_job(what, config);
   const auto workers = [&] {
     const auto now = running->ask(status_order{});
     return now ? now->workers.size() : 0;
   };
-  const worker_in_process first(what, *running, 2);
+  const auto first = join(what, *running);
   wait_for_more(by);
-  auto idle = std::make_unique<worker_in_process>(what, *running, 2);
+  auto idle = join(what, *running);
   REQUIRE(becomes_true([&] { return workers() == 2; }));
   rescaled under_way = begin_held_rescale(*running, by, 4);
   CHECK(running->ask(status_order{})->state == job_state::rescaling);
@@ -509,18 +474,18 @@ TEST_CASE("a job that loses a worker while it is rescaled goes back, and a new w
   const topology what = counting_job(by);
   job_config config = counting_config(place / "state");
   config.cluster.listen = "127.0.0.1:0";
-  const auto running = start(what, config);
-  const worker_in_process first(what, *running, 2);
-  auto second = std::make_unique<worker_in_process>(what, *running, 2);
+  const auto running = start_job(what, config);
+  const auto first = join(what, *running);
+  auto second = join(what, *running);
   wait_for_more(by);
   rescaled under_way = begin_held_rescale(*running, by, 4);
-  second->running->stop(); // it waits for its tasks, which are held
+  second->stop(); // it waits for its tasks, which are held
   *by.is_held = false;
   second.reset();
   const auto answer = under_way.get();
   if (!answer) // unless it ran with all four before it heard of that
     CHECK(says(answer, "restarts with a parallelism of 2"));
-  const worker_in_process third(what, *running, 2);
+  const auto third = join(what, *running);
   REQUIRE(becomes_true([&] {
     const auto again = running->rescale(3);
     return again || says(again, "the job has ended");

@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include <support/counting_job.hpp>
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/control_socket.hpp>
@@ -26,68 +28,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t records = 60'000;
-constexpr std::uint64_t keys = 17;
+const paced_counts counts;
 
-using key_count = counted<std::uint64_t>;
-using output = committed_records<key_count>;
-
-topology counting_job(const std::shared_ptr<output>& results) {
-  topology job{"counting"};
-  job.source("numbers", generate(
-                            [](std::uint64_t i) {
-                              if (i % 64 == 0)
-                                std::this_thread::sleep_for(200us);
-                              return i;
-                            },
-                            records))
-      .key_by([](std::uint64_t i) { return i % keys; })
-      .count("count")
-      .sink("results", memory_sink<key_count>{results});
-  return job;
-}
-
-job_config counting_config(const fs::path& directory) {
-  job_config config;
-  config.parallelism = 2;
-  config.task.batch_size = 64;
-  config.lowest_level = log_level::off;
-  config.checkpoint.directory = directory;
-  config.checkpoint.interval = 5ms;
-  config.checkpoint.map_size = std::uint64_t{1} << 28;
-  config.restart.strategy = restart_kind::fixed_delay;
-  config.restart.delay = 1ms;
-  return config;
-}
-
-std::unique_ptr<job> start(const topology& what, const job_config& config) {
-  auto started = job::start(what, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return std::move(*started);
-}
-
-void wait_for_some(const output& results) {
-  for (int i = 0; i < 30'000 && results.visible().empty(); ++i)
-    std::this_thread::sleep_for(1ms);
+void wait_for_some(const key_counts& results) {
+  REQUIRE(becomes_true([&] { return !results.visible().empty(); }));
 }
 
 void finish(const topology& what, const job_config& config) {
-  const job_report report = start(what, config)->wait();
+  const job_report report = start_job(what, config)->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
-}
-
-/// Every count of every key once.
-void check_complete(const output& results) {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> got;
-  for (const key_count& one : results.visible())
-    got.emplace_back(one.key, one.count);
-  std::sort(got.begin(), got.end());
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
-  for (std::uint64_t i = 0; i < records; ++i)
-    wanted.emplace_back(i % keys, i / keys + 1);
-  std::sort(wanted.begin(), wanted.end());
-  CHECK(got == wanted);
 }
 
 } // namespace
@@ -96,12 +45,12 @@ TEST_CASE("a job stopped with a savepoint goes on from it elsewhere: nothing is 
   for (const state_backend backend : {state_backend::memory, state_backend::directory, state_backend::lmdb}) {
     CAPTURE(static_cast<int>(backend));
     const temporary_directory place;
-    const auto results = std::make_shared<output>();
+    const auto results = std::make_shared<key_counts>();
     const fs::path file = place / "stopped.weir";
     {
-      job_config config = counting_config(place / "first");
+      job_config config = hasty_config(place / "first");
       config.checkpoint.mode = checkpoint_mode::unaligned; // a savepoint is aligned all the same
-      const auto running = start(counting_job(results), config);
+      const auto running = start_job(counts.job(results), config);
       wait_for_some(*results);
       const auto answer = running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}});
       REQUIRE_MESSAGE(answer, answer.failure().message);
@@ -111,19 +60,19 @@ TEST_CASE("a job stopped with a savepoint goes on from it elsewhere: nothing is 
     fs::remove_all(place / "first");
     const fs::path moved = place / "moved.weir";
     fs::rename(file, moved);
-    job_config config = counting_config(place / "second");
+    job_config config = hasty_config(place / "second");
     config.parallelism = 3;
     config.state.backend = backend;
     config.checkpoint.from = moved;
-    finish(counting_job(results), config);
-    check_complete(*results);
+    finish(counts.job(results), config);
+    counts.check_complete(*results);
   }
 }
 
 TEST_CASE("a savepoint of a running job changes nothing for it, and is whole, though checkpoints are incremental") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
-  const auto running = start(counting_job(results), counting_config(place / "state"));
+  const auto results = std::make_shared<key_counts>();
+  const auto running = start_job(counts.job(results), hasty_config(place / "state"));
   wait_for_some(*results);
   for (const char* name : {"first.weir", "second.weir"}) {
     const auto taken = running->savepoint(place / name);
@@ -136,70 +85,70 @@ TEST_CASE("a savepoint of a running job changes nothing for it, and is whole, th
   const auto nowhere = running->savepoint(place / "no" / "such" / "directory.weir");
   REQUIRE(!nowhere);
   CHECK(running->wait().what == job_report::outcome::finished);
-  check_complete(*results);
+  counts.check_complete(*results);
   const auto late = running->savepoint(place / "late.weir");
   REQUIRE(!late);
   CHECK(late.failure().message.find("has ended") != std::string::npos);
 
   // A copy of the job that begins with it does the rest of the work once more.
-  const auto copied = std::make_shared<output>();
-  job_config config = counting_config(place / "copy");
+  const auto copied = std::make_shared<key_counts>();
+  job_config config = hasty_config(place / "copy");
   config.checkpoint.from = place / "second.weir";
-  finish(counting_job(copied), config);
-  CHECK(copied->visible().size() < records);
+  finish(counts.job(copied), config);
+  CHECK(copied->visible().size() < counts.records);
   for (const key_count& one : copied->visible())
-    CHECK(one.count <= records / keys + 1);
+    CHECK(one.count <= counts.records / counts.keys + 1);
 }
 
 TEST_CASE("the same words start a job from a savepoint again and again; other checkpoints are not touched") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
+  const auto results = std::make_shared<key_counts>();
   const fs::path file = place / "kept.weir";
   {
-    const auto running = start(counting_job(results), counting_config(place / "first"));
+    const auto running = start_job(counts.job(results), hasty_config(place / "first"));
     wait_for_some(*results);
     REQUIRE(running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
   }
-  job_config config = counting_config(place / "second");
+  job_config config = hasty_config(place / "second");
   config.checkpoint.from = file;
   const std::size_t before = results->visible().size();
   for (int i = 0; i < 3; ++i) {
-    const auto running = start(counting_job(results), config);
+    const auto running = start_job(counts.job(results), config);
     for (int n = 0; n < 30'000 && results->visible().size() <= before; ++n)
       std::this_thread::sleep_for(1ms);
     running->stop();
     running->wait();
   }
-  finish(counting_job(results), config);
-  check_complete(*results);
+  finish(counts.job(results), config);
+  counts.check_complete(*results);
 
-  job_config other = counting_config(place / "first");
+  job_config other = hasty_config(place / "first");
   other.checkpoint.from = file;
-  const auto refused = job::start(counting_job(results), other);
+  const auto refused = job::start(counts.job(results), other);
   REQUIRE(!refused);
   CHECK(refused.failure().message.find("holds checkpoints that do not come from") != std::string::npos);
 
   topology another{"another"};
   another.source("numbers", generate([](std::uint64_t i) { return i; }, 1)).sink("out", [](std::uint64_t) {});
-  job_config config_of_another = counting_config(place / "third");
+  job_config config_of_another = hasty_config(place / "third");
   config_of_another.checkpoint.from = file;
   const auto foreign = job::start(another, config_of_another);
   REQUIRE(!foreign);
   CHECK(foreign.failure().code == errc::state_mismatch);
 
-  job_config without = counting_config("");
+  job_config without = hasty_config("");
   without.checkpoint.from = file;
-  const auto homeless = job::start(counting_job(results), without);
+  const auto homeless = job::start(counts.job(results), without);
   REQUIRE(!homeless);
   CHECK(homeless.failure().message.find("checkpoint.dir") != std::string::npos);
 }
 
 TEST_CASE("a damaged savepoint is an error before anything runs") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
+  const auto results = std::make_shared<key_counts>();
   const fs::path file = place / "kept.weir";
   {
-    const auto running = start(counting_job(results), counting_config(place / "first"));
+    const auto running = start_job(counts.job(results), hasty_config(place / "first"));
     wait_for_some(*results);
     REQUIRE(running->savepoint(file));
   }
@@ -215,9 +164,9 @@ TEST_CASE("a damaged savepoint is an error before anything runs") {
       content.seekp(static_cast<std::streamoff>(at));
       content.put(byte);
     }
-    job_config config = counting_config(place / ("from" + std::to_string(at)));
+    job_config config = hasty_config(place / ("from" + std::to_string(at)));
     config.checkpoint.from = damaged;
-    const auto refused = job::start(counting_job(results), config);
+    const auto refused = job::start(counts.job(results), config);
     REQUIRE(!refused);
     CHECK(refused.failure().message.find(damaged.string()) != std::string::npos);
   }
@@ -243,9 +192,9 @@ TEST_CASE("a job that is drained comes to its end as if its input had") {
       .count("count")
       .map("value", [](const windowed<std::uint64_t, std::uint64_t>& one) { return one.value; })
       .sink("windows", memory_sink<std::uint64_t>{windows});
-  job_config config = counting_config(place / "state");
+  job_config config = hasty_config(place / "state");
   config.parallelism = 1;
-  const auto running = start(job, config);
+  const auto running = start_job(job, config);
   while (*emitted < 100)
     std::this_thread::sleep_for(1ms);
   const fs::path file = place / "drained.weir";
@@ -260,23 +209,23 @@ TEST_CASE("a job that is drained comes to its end as if its input had") {
 
 TEST_CASE("a job that is cancelled stops without another checkpoint, and goes on from its last one") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
-  const job_config config = counting_config(place / "state");
+  const auto results = std::make_shared<key_counts>();
+  const job_config config = hasty_config(place / "state");
   for (int i = 0; i < 3; ++i) {
-    const auto running = start(counting_job(results), config);
+    const auto running = start_job(counts.job(results), config);
     wait_for_some(*results);
     const auto answer = running->ask(job_order{.what = job_order::kind::cancel, .drain = false, .savepoint = {}, .done = {}});
     REQUIRE(answer);
     CHECK(!*answer);
     CHECK(running->wait().what == job_report::outcome::stopped);
   }
-  finish(counting_job(results), config);
-  check_complete(*results);
+  finish(counts.job(results), config);
+  counts.check_complete(*results);
 }
 
 TEST_CASE("a job is cancelled with a savepoint, and another version of it goes on from that") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
+  const auto results = std::make_shared<key_counts>();
   const auto maxima = std::make_shared<committed_records<std::uint64_t>>();
   const fs::path file = place / "old.weir";
   // What the versions have in common is found by its uid, whatever it is called.
@@ -288,9 +237,9 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
                                                                                   std::this_thread::sleep_for(200us);
                                                                                 return i;
                                                                               },
-                                                                              records))
+                                                                              counts.records))
                              .uid("numbers");
-    const auto keyed = numbers.key_by([](std::uint64_t i) { return i % keys; });
+    const auto keyed = numbers.key_by([](std::uint64_t i) { return i % counts.keys; });
     keyed.count("count").uid("count").sink("results", memory_sink<key_count>{results}).uid("results");
     if (version == 1)
       keyed.reduce("sum", [](std::uint64_t a, std::uint64_t b) { return a + b; }).sink("none", [](std::uint64_t) {});
@@ -300,14 +249,14 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
     return job;
   };
   {
-    const auto running = start(version_of(1), counting_config(place / "first"));
+    const auto running = start_job(version_of(1), hasty_config(place / "first"));
     wait_for_some(*results);
     const auto answer = running->ask(job_order{.what = job_order::kind::cancel, .drain = false, .savepoint = file, .done = {}});
     REQUIRE_MESSAGE(answer, answer.failure().message);
     REQUIRE(*answer);
     CHECK(running->wait().what == job_report::outcome::stopped);
   }
-  job_config config = counting_config(place / "second");
+  job_config config = hasty_config(place / "second");
   config.checkpoint.from = file;
   const auto refused = job::start(version_of(2), config);
   REQUIRE(!refused);
@@ -315,15 +264,15 @@ TEST_CASE("a job is cancelled with a savepoint, and another version of it goes o
   CHECK(refused.failure().message.find("'sum'") != std::string::npos);
   config.checkpoint.allow_dropped_state = true;
   finish(version_of(2), config);
-  check_complete(*results);
+  counts.check_complete(*results);
   CHECK(!maxima->visible().empty());
-  CHECK(maxima->visible().size() < records); // only what has come since
+  CHECK(maxima->visible().size() < counts.records); // only what has come since
 }
 
 TEST_CASE("a request that is none is answered, and the job goes on") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
-  const auto running = start(counting_job(results), counting_config(place / "state"));
+  const auto results = std::make_shared<key_counts>();
+  const auto running = start_job(counts.job(results), hasty_config(place / "state"));
   for (const std::string& request : {std::string("\xff\xfe"), std::string(""), std::string("[]"), std::string("{\"command\": 1}"),
                                     std::string("{\"command\": \"explode\"}"), std::string(300, '\xc3'),
                                     std::string("{\"command\": \"savepoint\", \"target\": \"here\"}")}) {
@@ -333,35 +282,35 @@ TEST_CASE("a request that is none is answered, and the job goes on") {
     CHECK(answer->find("expected") != std::string::npos);
   }
   CHECK(running->wait().what == job_report::outcome::finished);
-  check_complete(*results);
+  counts.check_complete(*results);
 }
 
 TEST_CASE("checkpoints of a job that began anew do not come from the savepoint that it began with before") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
+  const auto results = std::make_shared<key_counts>();
   const fs::path file = place / "kept.weir";
   {
-    const auto running = start(counting_job(results), counting_config(place / "first"));
+    const auto running = start_job(counts.job(results), hasty_config(place / "first"));
     wait_for_some(*results);
     REQUIRE(running->ask(job_order{.what = job_order::kind::stop, .drain = false, .savepoint = file, .done = {}}));
   }
-  job_config config = counting_config(place / "second");
+  job_config config = hasty_config(place / "second");
   config.checkpoint.from = file;
-  start(counting_job(results), config)->stop();
+  start_job(counts.job(results), config)->stop();
   config.checkpoint.from.clear();
   config.checkpoint.discard = true;
-  start(counting_job(std::make_shared<output>()), config)->stop();
+  start_job(counts.job(std::make_shared<key_counts>()), config)->stop();
   config.checkpoint.discard = false;
   config.checkpoint.from = file;
-  const auto refused = job::start(counting_job(results), config);
+  const auto refused = job::start(counts.job(results), config);
   REQUIRE(!refused);
   CHECK(refused.failure().code == errc::in_use);
 }
 
 TEST_CASE("savepoints are taken, or refused, while tasks are killed; either is said, and no result changes") {
   const temporary_directory place;
-  const auto results = std::make_shared<output>();
-  const auto running = start(counting_job(results), counting_config(place / "state"));
+  const auto results = std::make_shared<key_counts>();
+  const auto running = start_job(counts.job(results), hasty_config(place / "state"));
   wait_for_some(*results);
   std::vector<fs::path> taken;
   for (int i = 0; i < 12; ++i) {
@@ -373,10 +322,10 @@ TEST_CASE("savepoints are taken, or refused, while tasks are killed; either is s
       CHECK(!done.failure().message.empty());
   }
   CHECK(running->wait().what == job_report::outcome::finished);
-  check_complete(*results);
+  counts.check_complete(*results);
   for (const fs::path& file : taken) {
-    job_config config = counting_config(place / file.stem());
+    job_config config = hasty_config(place / file.stem());
     config.checkpoint.from = file;
-    finish(counting_job(std::make_shared<output>()), config);
+    finish(counts.job(std::make_shared<key_counts>()), config);
   }
 }

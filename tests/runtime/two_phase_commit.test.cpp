@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/job.hpp>
@@ -89,10 +90,7 @@ job_config faulty_config(const temporary_directory& directory) {
 }
 
 job_report run(const topology& job, const job_config& config) {
-  auto started = job::start(job, config);
-  if (!started)
-    FAIL(started.failure().message);
-  return (*started)->wait();
+  return start_job(job, config)->wait();
 }
 
 void check_complete(const output& results) {

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include <support/counting_job.hpp>
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/job.hpp>
@@ -26,10 +28,8 @@ namespace {
 constexpr std::uint64_t records = 20'000;
 constexpr std::uint64_t keys = 37;
 
-using key_count = counted<std::uint64_t>;
-
 /// A fast source, a count, and something slow behind it.
-topology slow_job(std::shared_ptr<committed_records<key_count>> results,
+topology slow_job(std::shared_ptr<key_counts> results,
                   std::shared_ptr<std::atomic<std::uint64_t>> slowly_done) {
   topology job{"slow"};
   job.source("numbers", generate([](std::uint64_t i) { return i; }, records))
@@ -75,44 +75,30 @@ std::uint64_t records_under_way(job_config config) {
 
 /// Runs until something slow has been done, and then stops with a checkpoint.
 void stop_when_begun(const topology& job, const job_config& config, const std::atomic<std::uint64_t>& slowly_done) {
-  auto started = job::start(job, config);
-  if (!started)
-    FAIL(started.failure().message);
-  for (int i = 0; i < 30'000 && slowly_done < 50; ++i)
-    std::this_thread::sleep_for(1ms);
-  (*started)->stop();
-  const job_report report = (*started)->wait();
+  const auto running = start_job(job, config);
+  CHECK(becomes_true([&] { return slowly_done >= 50; }));
+  running->stop();
+  const job_report report = running->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::stopped, report.failure);
 }
 
 void finish(const topology& job, const job_config& config) {
-  auto started = job::start(job, config);
-  if (!started)
-    FAIL(started.failure().message);
-  const job_report report = (*started)->wait();
+  const job_report report = start_job(job, config)->wait();
   CHECK_MESSAGE(report.what == job_report::outcome::finished, report.failure);
 }
 
-void run_and_stop(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
+void run_and_stop(const job_config& config, const std::shared_ptr<key_counts>& results) {
   const auto slowly_done = std::make_shared<std::atomic<std::uint64_t>>(0);
   stop_when_begun(slow_job(results, slowly_done), config, *slowly_done);
 }
 
-void run_to_end(const job_config& config, const std::shared_ptr<committed_records<key_count>>& results) {
+void run_to_end(const job_config& config, const std::shared_ptr<key_counts>& results) {
   finish(slow_job(results, std::make_shared<std::atomic<std::uint64_t>>(0)), config);
 }
 
 /// Every count of every key once.
-void check_complete(const committed_records<key_count>& results) {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> got;
-  for (const key_count& one : results.visible())
-    got.emplace_back(one.key, one.count);
-  std::sort(got.begin(), got.end());
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> wanted;
-  for (std::uint64_t i = 0; i < records; ++i)
-    wanted.emplace_back(i % keys, i / keys + 1);
-  std::sort(wanted.begin(), wanted.end());
-  CHECK(got == wanted);
+void check_complete(const key_counts& results) {
+  paced_counts{.records = records, .keys = keys}.check_complete(results);
 }
 
 } // namespace
@@ -122,7 +108,7 @@ TEST_CASE("an unaligned checkpoint holds what was under way, and the job goes on
     CAPTURE(before);
     CAPTURE(after);
     const temporary_directory directory;
-    const auto results = std::make_shared<committed_records<key_count>>();
+    const auto results = std::make_shared<key_counts>();
     job_config config = slow_config(directory, before);
     config.checkpoint.mode = checkpoint_mode::unaligned;
     run_and_stop(config, results);
@@ -136,7 +122,7 @@ TEST_CASE("an unaligned checkpoint holds what was under way, and the job goes on
 
 TEST_CASE("what comes again may be under way once more in the next unaligned checkpoint") {
   const temporary_directory directory;
-  const auto results = std::make_shared<committed_records<key_count>>();
+  const auto results = std::make_shared<key_counts>();
   job_config config = slow_config(directory, 2);
   config.checkpoint.mode = checkpoint_mode::unaligned;
   for (int i = 0; i < 4; ++i) {
@@ -175,7 +161,7 @@ TEST_CASE("where something was under way there is a channel again, though the op
 
 TEST_CASE("an aligned checkpoint holds nothing that was under way") {
   const temporary_directory directory;
-  const auto results = std::make_shared<committed_records<key_count>>();
+  const auto results = std::make_shared<key_counts>();
   const job_config config = slow_config(directory, 2);
   run_and_stop(config, results);
   CHECK(records_under_way(config) == 0);
@@ -185,7 +171,7 @@ TEST_CASE("an aligned checkpoint holds nothing that was under way") {
 
 TEST_CASE("a checkpoint whose alignment takes too long becomes an unaligned one") {
   const temporary_directory directory;
-  const auto results = std::make_shared<committed_records<key_count>>();
+  const auto results = std::make_shared<key_counts>();
   job_config config = slow_config(directory, 2);
   config.checkpoint.alignment_timeout = 1ms;
   run_and_stop(config, results);
@@ -196,7 +182,7 @@ TEST_CASE("a checkpoint whose alignment takes too long becomes an unaligned one"
 
 TEST_CASE("records under way on a connection that is no more are an error that says what to do") {
   const temporary_directory directory;
-  const auto results = std::make_shared<committed_records<key_count>>();
+  const auto results = std::make_shared<key_counts>();
   job_config config = slow_config(directory, 1);
   config.checkpoint.mode = checkpoint_mode::unaligned;
   run_and_stop(config, results);

@@ -6,15 +6,14 @@
 #include <random>
 #include <string>
 #include <thread>
-#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
+#include <support/running_job.hpp>
 #include <support/temporary_directory.hpp>
 #include <weir/base/hash.hpp>
 #include <weir/base/log.hpp>
-#include <weir/runtime/cluster/worker.hpp>
-#include <weir/runtime/job.hpp>
 
 namespace weir::testing {
 
@@ -130,22 +129,11 @@ job_report run_in_mode(topology& job, const job_mode& mode, const std::vector<st
     config.cluster.workers = mode.workers; // the first one need not wait for others that may come
     config.state.cache_size = std::uint64_t{1} << 20; // the least that can be set from outside
   }
-  auto started = weir::job::start(job, config);
-  if (!started)
-    FAIL(started.failure().message);
-  weir::job& running = **started;
+  const std::unique_ptr<weir::job> started = start_job(job, config);
+  weir::job& running = *started;
   std::vector<std::unique_ptr<worker>> workers;
-  for (std::uint32_t i = 0; i < mode.workers; ++i) {
-    job_config own;
-    own.lowest_level = log_level::off;
-    own.cluster.join = "127.0.0.1:" + std::to_string(running.port());
-    own.cluster.slots = 1;
-    own.threads = 1;
-    auto joined = worker::start(job, own);
-    if (!joined)
-      FAIL(joined.failure().message);
-    workers.push_back(std::move(*joined));
-  }
+  for (std::uint32_t i = 0; i < mode.workers; ++i)
+    workers.push_back(join_job(job, running, 1));
   std::atomic<bool> done = false;
   std::thread killer([&] {
     std::mt19937 random(mode.seed);
