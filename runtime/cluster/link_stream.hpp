@@ -51,7 +51,7 @@ class link_stream : public caf::io::network::event_handler,
   /// lost, by stream_lost. `timeout`: how long the other end may say nothing. Any thread, once.
   void start(std::map<std::uint32_t, linked_channel> channels, caf::actor link, duration timeout);
 
-  /// One thread at a time, after start(). What is sent is gathered until there is much of it, or flush().
+  /// After start(). What is sent is gathered until there is much of it, or flush(). Any thread; it goes in the order of the calls.
   void send_batch(std::uint32_t channel, const batch_codec& codec, batch_ptr records);
   void send_marker(std::uint32_t channel, const marker& what);
   /// `emptied`: memory for what is to come; may be null.
