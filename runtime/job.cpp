@@ -158,8 +158,8 @@ result<std::unique_ptr<job>> job::start(const topology& what, const job_config& 
   if (config.state.backend == state_backend::directory)
     supervised.config.checkpoint.storage = checkpoint_storage::files;
   if (config.cluster.is_coordinator())
-    if (status keys = check_tls(config.cluster); !keys)
-      return std::move(keys.failure());
+    if (status usable = check_cluster(config.cluster); !usable)
+      return std::move(usable.failure());
   auto plan = make_plan(*what.graph(), config);
   if (!plan)
     return std::move(plan.failure());

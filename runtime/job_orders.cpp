@@ -168,7 +168,7 @@ void supervisor_actor::request_stop() {
     phase_ = phase::finishing;
     report_.what = job_report::outcome::stopped;
     log_info("stopping: taking a last checkpoint", {{"job", job_.graph->name}});
-    tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_});
+    tell(*this, coordinator_, take_last_checkpoint{attempt_, true, last_savepoint_, false});
     break;
   case phase::claiming:
   case phase::preparing:

@@ -73,7 +73,8 @@ void supervisor_actor::begin_rescale(rescale_order order, std::optional<std::uin
   next_plan_ = std::move(*made);
   rescale_ = rescaling{std::move(order), {before, job_.plan, job_.apart}, std::chrono::steady_clock::now()};
   phase_ = phase::rescaling;
-  tell(*this, coordinator_, take_last_checkpoint{attempt_, true, {}});
+  // What is under way where records are not divided by key would come elsewhere than what follows it, and could come later.
+  tell(*this, coordinator_, take_last_checkpoint{.attempt = attempt_, .stop = true, .savepoint = {}, .aligned = true});
 }
 
 /// All tasks have stopped, and everything is in the checkpoint: if the job is to stop, it has.

@@ -376,7 +376,7 @@ std::vector<setting> cluster_rows() {
           "A process that has not been heard of for so long is lost."),
       duration_setting(
           "cluster.heartbeat", 1ms, [](auto& c) -> auto& { return c.cluster.heartbeat; },
-          "How often each process tells the others that it is there."),
+          "How often each process tells the others that it is there. At most a third of `cluster.timeout`."),
       choice_setting<task_placement>(
           "cluster.placement", "PLACEMENT", {{"spread", task_placement::spread}, {"pack", task_placement::pack}},
           [](auto& c) -> auto& { return c.cluster.placement; },

@@ -368,7 +368,7 @@ void supervisor_actor::task_has_ended(task_id task) {
     return;
   phase_ = phase::finishing;
   report_.what = job_report::outcome::finished;
-  tell(*this, coordinator_, take_last_checkpoint{attempt_, false, last_savepoint_});
+  tell(*this, coordinator_, take_last_checkpoint{attempt_, false, last_savepoint_, false});
 }
 
 std::uint32_t supervisor_actor::chain_of(task_id task) const {

@@ -80,7 +80,7 @@ caf::behavior checkpoint_coordinator_actor::make_behavior() {
       [this](const take_last_checkpoint& order) {
         if (!is_current(order.attempt))
           return;
-        coordinator_->request_last(steady_now(), order.stop, !order.savepoint.empty());
+        coordinator_->request_last(steady_now(), order.stop, order.aligned || !order.savepoint.empty());
         savepoint_to_come_ = order.savepoint;
         carry_out();
       },

@@ -108,12 +108,14 @@ struct end_attempt {
   epoch attempt;
 };
 
-/// Take one last checkpoint now. `stop`: sources read no more; otherwise all input has ended. `savepoint`: where it is
-/// to be written to, too; answered by savepoint_taken before anything else, unless it is empty.
+/// Take one last checkpoint now. `stop`: sources read no more; otherwise all input has ended. `aligned`: its barriers
+/// overtake nothing. `savepoint`: where it is to be written to, too, and then it is an aligned one; answered by
+/// savepoint_taken before anything else, unless it is empty.
 struct take_last_checkpoint {
   epoch attempt;
   bool stop = false;
   std::filesystem::path savepoint;
+  bool aligned = false;
 };
 
 /// Take a checkpoint now, and write it to this file, too; answered by savepoint_taken.

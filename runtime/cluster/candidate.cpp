@@ -186,8 +186,8 @@ result<std::unique_ptr<candidate>> candidate::start(const topology& what, const 
   auto where = parse_tcp_address(config.cluster.listen);
   if (!where)
     return in_context("cluster.listen", std::move(where.failure()));
-  if (status keys = check_tls(config.cluster); !keys)
-    return std::move(keys.failure());
+  if (status usable = check_cluster(config.cluster); !usable)
+    return std::move(usable.failure());
   auto decides = connect_to_etcd(config.cluster.ha);
   if (!decides)
     return in_context("cluster.ha", std::move(decides.failure()));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <weir/base/clock.hpp>
+#include <weir/base/error.hpp>
 
 namespace weir {
 
@@ -40,7 +41,7 @@ struct cluster_config {
   /// After so long without a word from it, a process is lost.
   duration timeout = std::chrono::seconds{2};
 
-  /// How often each tells the others that it is there.
+  /// How often each tells the others that it is there. At most a third of `timeout`.
   duration heartbeat = std::chrono::milliseconds{100};
 
   task_placement placement = task_placement::spread;
@@ -56,5 +57,10 @@ struct cluster_config {
   /// Whether the tasks of the job run in other processes.
   bool is_coordinator() const noexcept { return !listen.empty(); }
 };
+
+/// Whether the times go together, and the keys; see check_tls.
+///
+/// Errors: invalid_setting.
+status check_cluster(const cluster_config& config);
 
 } // namespace weir

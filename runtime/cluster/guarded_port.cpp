@@ -41,6 +41,11 @@ void wake_from(int socket, std::size_t least) {
   ::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
+bool has_something_to_read(int socket) {
+  char first = 0;
+  return ::recv(socket, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /// Takes away what has come: a socket that is closed with it tells the other end that the connection was reset, before
 /// that has read what was said last, such as what TLS has against it.
 void throw_away_input(int socket) {
@@ -163,10 +168,12 @@ void guarded_port::turn_away(std::list<visitor>::iterator which, const std::stri
   waiting_.erase(which);
 }
 
-/// Of those that have said nothing yet, as long as there are some: a flood of them is no reason to break off what others
+/// Of those that have said nothing yet, looked at or not, as long as there are some: a flood of them is no reason to break off what others
 /// have begun.
 void guarded_port::make_room(const std::string& reason) {
-  const auto silent = std::find_if_not(waiting_.begin(), waiting_.end(), [](const visitor& one) { return one.has_begun; });
+  const auto silent = std::find_if_not(waiting_.begin(), waiting_.end(), [](const visitor& one) {
+    return one.has_begun || has_something_to_read(one.socket.number());
+  });
   turn_away(silent == waiting_.end() ? waiting_.begin() : silent, reason);
 }
 

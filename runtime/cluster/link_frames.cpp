@@ -1,6 +1,7 @@
 #include <weir/runtime/cluster/link_frames.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -20,38 +21,67 @@ std::uint64_t flat_size(const batch_codec& codec, std::uint64_t records, std::ui
                     ((columns & hashes_follow) != 0) * sizeof(std::uint64_t));
 }
 
+std::uint8_t columns_of(batch_base& records) {
+  return static_cast<std::uint8_t>((records.times() ? times_follow : 0) | (records.hashes() ? hashes_follow : 0));
+}
+
+/// Written field by field, since a reader has to look at those that are not of any value.
+bytes written_marker(const marker& what) {
+  byte_writer out;
+  out.write_raw(what.what);
+  out.write_raw(what.time.time_since_epoch().count());
+  out.write_raw(what.order.checkpoint.value);
+  out.write_raw(what.order.base.value);
+  out.write_raw(static_cast<std::uint8_t>(what.order.overtakes));
+  out.write_raw(what.partition.what);
+  out.write_raw(what.partition.partition);
+  out.write_raw(what.probe.loop);
+  out.write_raw(what.probe.round);
+  return std::move(out).take();
+}
+
+marker read_marker(std::string_view data) {
+  byte_reader in(data);
+  marker made;
+  made.what = in.read_raw<marker::kind>();
+  made.time = event_time{std::chrono::milliseconds{in.read_raw<std::int64_t>()}};
+  made.order.checkpoint = checkpoint_id{in.read_raw<std::uint64_t>()};
+  made.order.base = checkpoint_id{in.read_raw<std::uint64_t>()};
+  made.order.overtakes = in.read_truth();
+  made.partition.what = in.read_raw<partition_change::kind>();
+  made.partition.partition = in.read_raw<std::uint64_t>();
+  made.probe.loop = in.read_raw<std::uint32_t>();
+  made.probe.round = in.read_raw<std::uint32_t>();
+  if (made.what > marker::kind::end_of_input || made.partition.what > partition_change::kind::replayed || !in.at_end())
+    throw malformed_bytes("a marker that is none");
+  return made;
+}
+
 std::string one_of_so_many(std::uint64_t found, std::uint64_t expected) {
   return "expected " + std::to_string(expected) + " bytes, found " + std::to_string(found);
 }
 
 } // namespace
 
-void link_writer::add_batch(std::uint32_t channel, const batch_codec& codec, batch_base& records, batch_ptr kept) {
-  const event_time* const times = records.times();
-  const std::uint64_t* const hashes = records.hashes();
-  const auto columns = static_cast<std::uint8_t>((times ? times_follow : 0) | (hashes ? hashes_follow : 0));
-  const std::uint64_t size = flat_size(codec, records.size(), columns);
-  if (codec.record_size != 0 && size <= longest_link_body) {
-    add_head(link_frame::flat, channel, size, records.size(), columns);
-    if (times)
-      add_foreign(times, records.size() * sizeof *times);
-    if (hashes)
-      add_foreign(hashes, records.size() * sizeof *hashes);
-    add_foreign(codec.begin(records), records.size() * codec.record_size);
-    if (!pieces_.empty())
-      pieces_.back().kept = std::move(kept);
-    return;
+bool link_writer::is_flat(const batch_codec& codec, batch_base& records) {
+  return codec.record_size != 0 && flat_size(codec, records.size(), columns_of(records)) <= longest_link_body;
+}
+
+void link_writer::add_flat(std::uint32_t channel, const batch_codec& codec, batch_ptr records) {
+  const std::uint8_t columns = columns_of(*records);
+  add_head(link_frame::flat, channel, flat_size(codec, records->size(), columns), records->size(), columns);
+  add_foreign(records->times(), ((columns & times_follow) != 0) * records->size() * sizeof(event_time));
+  add_foreign(records->hashes(), ((columns & hashes_follow) != 0) * records->size() * sizeof(std::uint64_t));
+  add_foreign(codec.begin(*records), records->size() * codec.record_size);
+  pieces_.back().kept = std::move(records);
+}
+
+void link_writer::add_written(std::uint32_t channel, bytes records) {
+  if (records.size() <= longest_link_body) {
+    add_head(link_frame::batch, channel, records.size());
+    return add_own(std::move(records));
   }
-  byte_writer out;
-  out.reserve(last_written_);
-  codec.write(out, records);
-  last_written_ = out.size();
-  bytes whole = std::move(out).take();
-  if (whole.size() <= longest_link_body) {
-    add_head(link_frame::batch, channel, whole.size());
-    return add_own(std::move(whole));
-  }
-  for (std::string_view rest = whole; !rest.empty();) {
+  for (std::string_view rest = records; !rest.empty();) {
     const std::string_view part = rest.substr(0, longest_link_body);
     rest.remove_prefix(part.size());
     add_head(rest.empty() ? link_frame::batch : link_frame::part, channel, part.size());
@@ -60,8 +90,9 @@ void link_writer::add_batch(std::uint32_t channel, const batch_codec& codec, bat
 }
 
 void link_writer::add_marker(std::uint32_t channel, const marker& what) {
-  add_head(link_frame::marker, channel, sizeof what);
-  add_small(&what, sizeof what);
+  const bytes body = written_marker(what);
+  add_head(link_frame::marker, channel, body.size());
+  add_small(body.data(), body.size());
 }
 
 void link_writer::add_credit(std::uint32_t channel) {
@@ -212,15 +243,12 @@ void link_reader::begin_body(link_frames_receiver& receiver) {
   first_target_ = last_target_ = 0;
   switch (head_.what) {
   case link_frame::flat: return begin_flat(receiver);
-  case link_frame::marker:
-    if (head_.size != sizeof(marker))
-      throw malformed_bytes("a marker: " + one_of_so_many(head_.size, sizeof(marker)));
-    break;
   case link_frame::heartbeat:
   case link_frame::credit:
     if (head_.size != 0)
       throw malformed_bytes("a heartbeat or a credit: " + one_of_so_many(head_.size, 0));
     break;
+  case link_frame::marker:
   case link_frame::part:
   case link_frame::batch: break;
   }
@@ -253,34 +281,27 @@ void link_reader::end_frame(link_frames_receiver& receiver) {
   first_target_ = last_target_ = 0;
   switch (head_.what) {
   case link_frame::heartbeat: return;
-  case link_frame::flat: return receiver.receive_batch(head_.channel, std::move(flat_));
+  case link_frame::flat: return receiver.receive_flat(head_.channel, std::move(flat_));
   case link_frame::credit: return receiver.receive_credit(head_.channel);
-  case link_frame::marker: return end_marker(receiver);
+  case link_frame::marker: return receiver.receive_marker(head_.channel, read_marker(body_));
   case link_frame::part:
   case link_frame::batch: return end_written_batch(receiver);
   }
-}
-
-void link_reader::end_marker(link_frames_receiver& receiver) {
-  const auto what = byte_reader(body_).read_raw<marker>();
-  if (what.what > marker::kind::end_of_input)
-    throw malformed_bytes("a marker of an unknown kind, " + std::to_string(static_cast<int>(what.what)));
-  receiver.receive_marker(head_.channel, what);
 }
 
 void link_reader::end_written_batch(link_frames_receiver& receiver) {
   if (!parts_.empty() && head_.channel != parts_channel_)
     throw malformed_bytes("a batch on channel " + std::to_string(head_.channel) + " inside of one on channel " +
                           std::to_string(parts_channel_));
-  const batch_codec& codec = receiver.codec_of(head_.channel);
+  receiver.codec_of(head_.channel); // that there is such a channel
   parts_channel_ = head_.channel;
-  if (head_.what == link_frame::part || !parts_.empty())
-    parts_ += body_;
-  if (head_.what == link_frame::part)
-    return;
-  const bytes whole = std::exchange(parts_, {});
-  byte_reader in(whole.empty() ? body_ : whole);
-  receiver.receive_batch(head_.channel, codec.read(in));
+  if (head_.what == link_frame::batch && parts_.empty())
+    return receiver.receive_written(head_.channel, std::exchange(body_, {}));
+  if (parts_.size() + body_.size() > longest_link_batch)
+    throw malformed_bytes("expected a batch of at most " + std::to_string(longest_link_batch) + " bytes");
+  parts_ += body_;
+  if (head_.what == link_frame::batch)
+    receiver.receive_written(head_.channel, std::exchange(parts_, {}));
 }
 
 } // namespace weir

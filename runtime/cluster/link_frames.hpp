@@ -43,11 +43,17 @@ enum class link_frame : std::uint8_t {
 /// A body is no longer than this. Flat records that are more are written in parts.
 inline constexpr std::size_t longest_link_body = std::size_t{256} << 10;
 
+/// All parts of a batch are together no longer than this.
+inline constexpr std::size_t longest_link_batch = std::size_t{1} << 30;
+
 /// Gathers frames until they are written.
 class link_writer {
  public:
-  /// `kept`: keeps the memory of flat records until they are written; without it somebody else does.
-  void add_batch(std::uint32_t channel, const batch_codec& codec, batch_base& records, batch_ptr kept);
+  /// Whether a batch can go as it lies in memory. Otherwise its codec writes it down.
+  static bool is_flat(const batch_codec& codec, batch_base& records);
+
+  void add_flat(std::uint32_t channel, const batch_codec& codec, batch_ptr records);
+  void add_written(std::uint32_t channel, bytes records);
   void add_marker(std::uint32_t channel, const marker& what);
   void add_credit(std::uint32_t channel);
   void add_heartbeat();
@@ -80,7 +86,6 @@ class link_writer {
   std::deque<piece> pieces_;
   bool may_append_ = false; // to the last piece, which is its own and which nobody has seen yet
   std::size_t size_ = 0;
-  std::size_t last_written_ = 0; // by a codec: the next one is probably as long
   std::uint64_t last_ = 0;
   std::array<iovec, most_pieces> next_{};
 };
@@ -90,12 +95,14 @@ class link_frames_receiver {
  public:
   virtual ~link_frames_receiver() = default;
 
-  /// Throws malformed_bytes if there is no such channel.
+  /// Throws malformed_bytes if there is no such channel to here.
   virtual const batch_codec& codec_of(std::uint32_t channel) = 0;
   /// An empty batch for at least so many records.
   virtual batch_ptr take_empty(std::uint32_t channel, std::uint32_t records) = 0;
 
-  virtual void receive_batch(std::uint32_t channel, batch_ptr records) = 0;
+  virtual void receive_flat(std::uint32_t channel, batch_ptr records) = 0;
+  /// What add_written() was given.
+  virtual void receive_written(std::uint32_t channel, bytes records) = 0;
   virtual void receive_marker(std::uint32_t channel, const marker& what) = 0;
   virtual void receive_credit(std::uint32_t channel) = 0;
 };
@@ -126,7 +133,6 @@ class link_reader {
   std::size_t fill_targets(std::size_t count);
   void take_from_buffer();
   void end_frame(link_frames_receiver& receiver);
-  void end_marker(link_frames_receiver& receiver);
   void end_written_batch(link_frames_receiver& receiver);
 
   // Behind what is awaited so much more is read: the next head, and small frames. It is copied.

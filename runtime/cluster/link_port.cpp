@@ -20,24 +20,35 @@ using caf::io::network::rw_state;
 
 // Of this version of frames; neither CAF's own connections begin with it, nor TLS.
 constexpr std::string_view signature = "weirlink00000001";
-constexpr std::size_t greeting_size = signature.size() + sizeof(std::uint64_t) + sizeof(std::uint32_t);
+constexpr std::size_t greeting_size = signature.size() + 2 * sizeof(std::uint64_t) + sizeof(std::uint32_t);
 
 bytes written(const link_greeting& greeting) {
   byte_writer out;
   out.write(signature.data(), signature.size());
   out.write_raw(greeting.attempt.value);
+  out.write_raw(greeting.run);
   out.write_raw(greeting.worker);
   return std::move(out).take();
 }
 
-/// Sends all of it into a connection that is new, and takes that much at once.
-bool send_greeting(const link_socket& to, const bytes& greeting) {
-  if (!to.session)
-    return ::send(to.socket.number(), greeting.data(), greeting.size(), MSG_NOSIGNAL) ==
-           static_cast<ssize_t>(greeting.size());
+/// Into a connection that is new, and takes so little at once.
+bool send_first(int socket, tls_session* session, std::string_view what) {
+  if (!session)
+    return ::send(socket, what.data(), what.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(what.size());
   std::size_t sent = 0;
-  return to.session->try_write(sent, to.socket.number(), greeting.data(), greeting.size()) == rw_state::success &&
-         sent == greeting.size();
+  return session->try_write(sent, socket, what.data(), what.size()) == rw_state::success && sent == what.size();
+}
+
+rw_state read_some(int socket, tls_session* session, char* to, std::size_t most, std::size_t& size) {
+  if (session)
+    return session->try_read(size, socket, to, most);
+  const ssize_t received = ::recv(socket, to, most, MSG_DONTWAIT);
+  if (received < 0 && (errno == EAGAIN || errno == EINTR))
+    return rw_state::indeterminate;
+  if (received <= 0)
+    return rw_state::failure;
+  size = static_cast<std::size_t>(received);
+  return rw_state::success;
 }
 
 class link_admission : public admission {
@@ -53,7 +64,7 @@ class link_admission : public admission {
       return agreed;
     while (size_ != greeting_size) {
       std::size_t more = 0;
-      switch (read_some(socket, more)) {
+      switch (read_some(socket, session_.get(), received_.data() + size_, greeting_size - size_, more)) {
       case rw_state::success: size_ += more; break;
       case rw_state::indeterminate: return false;
       case rw_state::failure: return error{errc::io, size_ == 0 ? "" : "it was closed while it said what it is"};
@@ -63,13 +74,16 @@ class link_admission : public admission {
       if (const auto so_far = std::min(size_, signature.size()); signature.substr(0, so_far) != received().substr(0, so_far))
         return error{errc::io, "what it sent does not begin as a worker of a job does"};
     }
-    return true;
+    return session_ || answer(socket);
   }
 
   void let_in(file_descriptor socket) override {
     byte_reader in(received().substr(signature.size()));
-    const epoch attempt{in.read_raw<std::uint64_t>()};
-    let_in_({attempt, in.read_raw<std::uint32_t>()}, {std::move(socket), std::move(session_)});
+    link_greeting greeting;
+    greeting.attempt = epoch{in.read_raw<std::uint64_t>()};
+    greeting.run = in.read_raw<std::uint64_t>();
+    greeting.worker = in.read_raw<std::uint32_t>();
+    let_in_(greeting, {std::move(socket), std::move(session_)});
   }
 
  private:
@@ -85,9 +99,10 @@ class link_admission : public admission {
     auto agreed = go_on(socket);
     if (!agreed)
       agreed.failure().message += ". Expected a process with a certificate that is signed by one of cluster.tls-ca";
-    else
-      is_agreed_ = *agreed;
-    return agreed;
+    if (!agreed || !*agreed)
+      return agreed;
+    is_agreed_ = true;
+    return answer(socket);
   }
 
   result<bool> go_on(int socket) {
@@ -100,17 +115,11 @@ class link_admission : public admission {
     return session_->go_on(socket);
   }
 
-  rw_state read_some(int socket, std::size_t& size) {
-    char* const to = received_.data() + size_;
-    if (session_)
-      return session_->try_read(size, socket, to, greeting_size - size_);
-    const ssize_t received = ::recv(socket, to, greeting_size - size_, MSG_DONTWAIT);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR))
-      return rw_state::indeterminate;
-    if (received <= 0)
-      return rw_state::failure;
-    size = static_cast<std::size_t>(received);
-    return rw_state::success;
+  /// With keys as soon as they are agreed on: then the other end knows that its certificate is accepted.
+  result<bool> answer(int socket) {
+    if (!send_first(socket, session_.get(), signature))
+      return error{errc::io, {}};
+    return true;
   }
 
   caf::actor_system& system_;
@@ -130,14 +139,34 @@ result<link_socket> connect_link(caf::actor_system& system, const tcp_address& t
   if (!socket)
     return std::move(socket.failure());
   link_socket made{std::move(*socket), nullptr};
+  const int number = made.socket.number();
+  const auto fate = std::make_shared<connection_fate>();
+  const auto fail = [&](const std::string& otherwise) -> error {
+    return no_answer_from(to, made.session != nullptr, fate->tls_failure.empty() ? otherwise : "TLS: " + fate->tls_failure);
+  };
   if (system.has_openssl_manager()) {
-    auto session = tls_session::agree(system, made.socket.number(), deadline);
+    auto session = tls_session::agree(system, number, deadline);
     if (!session)
       return no_answer_from(to, true, session.failure().message);
     made.session = std::make_unique<tls_session>(std::move(*session));
+    made.session->report_to(fate);
+  } else if (!send_first(number, nullptr, written(greeting))) {
+    return fail("it has closed the connection");
   }
-  if (!send_greeting(made, written(greeting)))
-    return no_answer_from(to, made.session != nullptr, "it has closed the connection");
+  std::array<char, signature.size()> answer{};
+  for (std::size_t size = 0; size != answer.size();) {
+    std::size_t more = 0;
+    const rw_state how = read_some(number, made.session.get(), answer.data() + size, answer.size() - size, more);
+    if (how == rw_state::failure)
+      return fail("it has closed the connection");
+    if (how == rw_state::indeterminate && !await_readable(number, deadline))
+      return fail("nothing has come in time");
+    size += more;
+  }
+  if (std::string_view(answer.data(), answer.size()) != signature)
+    return fail("its answer is not that of a worker");
+  if (made.session && !send_first(number, made.session.get(), written(greeting)))
+    return fail("it has closed the connection");
   return made;
 }
 

@@ -26,9 +26,10 @@
 
 namespace weir {
 
-/// For which attempt a connection is, and who has made it.
+/// What a connection is for, and who has made it.
 struct link_greeting {
   epoch attempt;
+  std::uint64_t run = 0; ///< a digest of the attempt's name, which nobody else knows
   std::uint32_t worker = 0;
 };
 
@@ -38,7 +39,7 @@ struct link_socket {
   std::unique_ptr<tls_session> session;
 };
 
-/// Connects to a worker, and begins. Blocks.
+/// Connects to a worker, begins, and waits for its answer. Blocks.
 ///
 /// Errors: see make_connection.
 result<link_socket> connect_link(caf::actor_system& system, const tcp_address& to, duration timeout,

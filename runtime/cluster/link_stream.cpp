@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 #include <sys/socket.h>
@@ -24,6 +25,7 @@ using network::rw_state;
 // Less than that waits for more, until flush().
 constexpr std::size_t sent_at_once = std::size_t{64} << 10;
 constexpr int most_reads = 16; // then others have their turn
+constexpr std::size_t most_emptied = 64; // batches of a channel that are kept
 
 /// What a system call says that has moved so many bytes.
 rw_state state_of(ssize_t moved, std::size_t& size) {
@@ -59,14 +61,26 @@ void link_stream::start(std::map<std::uint32_t, linked_channel> channels, caf::a
 }
 
 void link_stream::send_batch(std::uint32_t channel, const batch_codec& codec, batch_ptr records) {
+  const bool is_flat = link_writer::is_flat(codec, *records);
+  bytes written;
+  if (!is_flat) {
+    byte_writer out;
+    codec.write(out, *records);
+    written = std::move(out).take();
+    if (written.size() > longest_link_batch)
+      throw std::length_error("a batch for another worker is longer than " + std::to_string(longest_link_batch) +
+                              " bytes: make records smaller, or batches (batch.size)");
+  }
   {
     // Nobody else writes into it before its credit has come, and that comes when it has been written.
     const std::lock_guard lock(batches_);
     sent_[channel].push_back(records->is_shared() ? batch_ptr() : records);
   }
   const std::lock_guard lock(writing_);
-  batch_base& written = *records;
-  writer_.add_batch(channel, codec, written, std::move(records));
+  if (is_flat)
+    writer_.add_flat(channel, codec, std::move(records));
+  else
+    writer_.add_written(channel, std::move(written));
   if (writer_.size() >= sent_at_once)
     flush_locked();
 }
@@ -76,10 +90,11 @@ void link_stream::send_marker(std::uint32_t channel, const marker& what) {
   writer_.add_marker(channel, what);
 }
 
-void link_stream::send_credit(std::uint32_t channel, batch_ptr emptied) {
-  if (emptied && !emptied->is_shared()) {
+void link_stream::send_credit(std::uint32_t channel, const batch_codec& codec, batch_ptr emptied) {
+  if (codec.record_size != 0 && emptied && !emptied->is_shared()) {
     const std::lock_guard lock(batches_);
-    emptied_[channel].push_back(std::move(emptied));
+    if (std::vector<batch_ptr>& others = emptied_[channel]; others.size() < most_emptied)
+      others.push_back(std::move(emptied));
   }
   const std::lock_guard lock(writing_);
   writer_.add_credit(channel);
@@ -259,10 +274,11 @@ rw_state link_stream::read_some(std::span<const iovec> space, std::size_t& size)
   return how == rw_state::success && size != wanted ? rw_state::indeterminate : how;
 }
 
-const linked_channel& link_stream::channel_of(std::uint32_t number) const {
+const linked_channel& link_stream::channel_of(std::uint32_t number, bool comes_in) const {
   const auto found = channels_.find(number);
-  if (found == channels_.end())
-    throw malformed_bytes("it speaks of channel " + std::to_string(number) + ", which does not lead from there to here");
+  if (found == channels_.end() || found->second.comes_in != comes_in)
+    throw malformed_bytes("it speaks of channel " + std::to_string(number) + ", which does not lead from " +
+                          (comes_in ? "there to here" : "here to there"));
   return found->second;
 }
 
@@ -281,18 +297,30 @@ batch_ptr link_stream::take_empty(std::uint32_t channel, std::uint32_t records) 
   return codec_of(channel).make(largest);
 }
 
-void link_stream::receive_batch(std::uint32_t channel, batch_ptr records) {
-  const linked_channel& to = channel_of(channel);
-  tell_task(to, batch_sent{to.channel, std::move(records)});
+void link_stream::receive_flat(std::uint32_t channel, batch_ptr records) {
+  const linked_channel& to = channel_of(channel, true);
+  pass_on(to.task, batch_sent{to.channel, std::move(records)});
+}
+
+/// In a frame of flat records there is nothing to decode, and what is too long for one is only copied.
+void link_stream::receive_written(std::uint32_t channel, bytes records) {
+  const linked_channel& to = channel_of(channel, true);
+  if (to.codec->record_size == 0)
+    return pass_on(link_, written_batch{channel, std::move(records)});
+  byte_reader in(records);
+  pass_on(to.task, batch_sent{to.channel, to.codec->read(in)});
 }
 
 void link_stream::receive_marker(std::uint32_t channel, const marker& what) {
-  const linked_channel& to = channel_of(channel);
-  tell_task(to, marker_sent{to.channel, what});
+  const linked_channel& to = channel_of(channel, true);
+  if (to.codec->record_size == 0)
+    pass_on(link_, written_marker{channel, what});
+  else
+    pass_on(to.task, marker_sent{to.channel, what});
 }
 
 void link_stream::receive_credit(std::uint32_t channel) {
-  const linked_channel& to = channel_of(channel);
+  const linked_channel& to = channel_of(channel, false);
   batch_ptr emptied;
   {
     const std::lock_guard lock(batches_);
@@ -304,7 +332,7 @@ void link_stream::receive_credit(std::uint32_t channel) {
   }
   if (emptied && emptied->is_shared())
     emptied = batch_ptr(); // it is still being written
-  tell_task(to, credit_returned{to.channel, std::move(emptied)});
+  pass_on(to.task, credit_returned{to.channel, std::move(emptied)});
 }
 
 } // namespace weir

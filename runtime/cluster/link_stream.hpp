@@ -31,6 +31,7 @@ struct linked_channel {
   const batch_codec* codec = nullptr;
   caf::actor task;           ///< here
   std::uint32_t channel = 0; ///< its number on the task's side
+  bool comes_in = false;     ///< records come over it to here; otherwise from here
 };
 
 /// A connection between two workers, in the hands of CAF's network loop. Batches go out of the memory that tasks have
@@ -47,15 +48,16 @@ class link_stream : public caf::io::network::event_handler,
   link_stream(caf::actor_system& system, link_socket connected);
   ~link_stream() override;
 
-  /// Has the tasks of `channels`, by their number in the deployment, told what comes, and `link` that the connection is
-  /// lost, by stream_lost. `timeout`: how long the other end may say nothing. Any thread, once.
+  /// Has the tasks of `channels`, by their number in the deployment, told what comes; of channels whose records do not lie
+  /// flat, `link` is, to pass it on, and of all that the connection is lost, by stream_lost. `timeout`: how long the
+  /// other end may say nothing. Any thread, once.
   void start(std::map<std::uint32_t, linked_channel> channels, caf::actor link, duration timeout);
 
   /// After start(). What is sent is gathered until there is much of it, or flush(). Any thread; it goes in the order of the calls.
   void send_batch(std::uint32_t channel, const batch_codec& codec, batch_ptr records);
   void send_marker(std::uint32_t channel, const marker& what);
   /// `emptied`: memory for what is to come; may be null.
-  void send_credit(std::uint32_t channel, batch_ptr emptied);
+  void send_credit(std::uint32_t channel, const batch_codec& codec, batch_ptr emptied);
   void flush();
 
   /// Says that this end is there, and looks for silence of the other one. Any thread, before start(), too.
@@ -81,16 +83,17 @@ class link_stream : public caf::io::network::event_handler,
   void enter_loop();
   void leave_loop();
 
-  const batch_codec& codec_of(std::uint32_t channel) override { return *channel_of(channel).codec; }
+  const batch_codec& codec_of(std::uint32_t channel) override { return *channel_of(channel, true).codec; }
   batch_ptr take_empty(std::uint32_t channel, std::uint32_t records) override;
-  void receive_batch(std::uint32_t channel, batch_ptr records) override;
+  void receive_flat(std::uint32_t channel, batch_ptr records) override;
+  void receive_written(std::uint32_t channel, bytes records) override;
   void receive_marker(std::uint32_t channel, const marker& what) override;
   void receive_credit(std::uint32_t channel) override;
-  const linked_channel& channel_of(std::uint32_t number) const;
+  const linked_channel& channel_of(std::uint32_t number, bool comes_in) const;
   template <class Message>
-  void tell_task(const linked_channel& to, Message&& message) {
+  void pass_on(const caf::actor& to, Message&& message) {
     if (!is_over_)
-      tell_anonymously(to.task, std::forward<Message>(message));
+      tell_anonymously(to, std::forward<Message>(message));
   }
 
   // Not changed after the start.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include <weir/actors/operator_error.hpp>
 #include <weir/runtime/cluster/protocol.hpp>
 
 namespace weir {
@@ -12,6 +13,7 @@ peer_link_actor::peer_link_actor(caf::actor_config& setup, const cluster_config&
     : actor_base(setup), setup_(std::move(what)), timeout_(config.timeout), time_between_looks_(config.heartbeat),
       worker_(std::move(worker)), pulse_(std::move(pulse)) {
   ignore_unknown_messages(*this);
+  on_exception(*this, [this] { lose("what is sent there could not be handled: " + current_exception_text()); });
 }
 
 caf::behavior peer_link_actor::make_behavior() {
@@ -28,11 +30,16 @@ caf::behavior peer_link_actor::make_behavior() {
       [this](find_due) { look_for_peer(); },
       [this](const peer_connected& fact) { connect(fact.stream); },
       [this](const stream_lost& fact) { lose(fact.reason); },
+      [this](const written_batch& came) { pass_on(came); },
+      [this](const written_marker& came) {
+        const linked_channel& to = setup_.channels.at(came.channel);
+        tell(*this, to.task, marker_sent{to.channel, came.what});
+      },
   };
 }
 
 void peer_link_actor::begin() {
-  if (setup_.own > setup_.peer.worker)
+  if (setup_.greeting.worker > setup_.peer.worker)
     return;
   look_until_ = std::chrono::steady_clock::now() + timeout_;
   look_for_peer();
@@ -41,7 +48,7 @@ void peer_link_actor::begin() {
 /// A port that many connect to may close a connection that it should not: that is no reason to give up yet.
 void peer_link_actor::look_for_peer() {
   auto connected = connect_link(system(), {setup_.peer.host, setup_.peer.port}, timeout_, "the worker there has ended",
-                                {setup_.attempt, setup_.own});
+                                setup_.greeting);
   if (!connected && std::chrono::steady_clock::now() < look_until_)
     return tell_self_later(*this, time_between_looks_, find_due{});
   if (!connected)
@@ -82,14 +89,27 @@ void peer_link_actor::send(const marker_sent& sent) {
 }
 
 void peer_link_actor::send(credit_returned& back) {
-  stream_->send_credit(back.channel, std::move(back.emptied));
+  stream_->send_credit(back.channel, *setup_.channels.at(back.channel).codec, std::move(back.emptied));
+}
+
+/// With markers behind it, in their order.
+void peer_link_actor::pass_on(const written_batch& came) {
+  if (is_lost_)
+    return;
+  const linked_channel& to = setup_.channels.at(came.channel);
+  try {
+    byte_reader in(came.records);
+    tell(*this, to.task, batch_sent{to.channel, to.codec->read(in)});
+  } catch (...) {
+    lose("what it sent could not be handled: " + current_exception_text());
+  }
 }
 
 void peer_link_actor::lose(const std::string& reason) {
   if (std::exchange(is_lost_, true))
     return;
   waiting_.clear();
-  tell(*this, worker_, link_lost{setup_.attempt, setup_.peer.name, reason});
+  tell(*this, worker_, link_lost{setup_.greeting.attempt, setup_.peer.name, reason});
 }
 
 void peer_link_actor::on_exit() {

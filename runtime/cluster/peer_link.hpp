@@ -16,10 +16,11 @@
 
 namespace weir {
 
+struct written_batch;
+
 /// What two workers share in one attempt.
 struct link_setup {
-  epoch attempt;
-  std::uint32_t own = 0; ///< number of this worker
+  link_greeting greeting; ///< of this worker
   worker_address peer;
   std::map<std::uint32_t, linked_channel> channels; ///< by their number in the deployment, which both sides know
 };
@@ -49,6 +50,7 @@ class peer_link_actor : public actor_base {
   void send(batch_sent& sent);
   void send(const marker_sent& sent);
   void send(credit_returned& back);
+  void pass_on(const written_batch& came);
   void lose(const std::string& reason);
 
   link_setup setup_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <weir/actors/marker.hpp>
 #include <weir/base/bytes.hpp>
 #include <weir/base/caf.hpp>
 #include <weir/base/ids.hpp>
@@ -129,6 +130,19 @@ struct stream_lost {
   std::string reason;
 };
 
+/// A channel's records as their codec has written them: decoding them may be the user's code, which is not for the
+/// network's loop.
+struct written_batch {
+  std::uint32_t channel; ///< of the link
+  bytes records;
+};
+
+/// A marker of a channel whose batches are written.
+struct written_marker {
+  std::uint32_t channel; ///< of the link
+  marker what;
+};
+
 // port of a worker -> worker -> link between workers
 
 /// Another worker has connected.
@@ -200,6 +214,8 @@ WEIR_LOCAL_MESSAGE(weir::send_deployment)
 WEIR_LOCAL_MESSAGE(weir::serve_attempt)
 WEIR_LOCAL_MESSAGE(weir::find_due)
 WEIR_LOCAL_MESSAGE(weir::stream_lost)
+WEIR_LOCAL_MESSAGE(weir::written_batch)
+WEIR_LOCAL_MESSAGE(weir::written_marker)
 WEIR_LOCAL_MESSAGE(weir::peer_connected)
 WEIR_LOCAL_MESSAGE(weir::keep_beating)
 WEIR_LOCAL_MESSAGE(weir::beat_every)

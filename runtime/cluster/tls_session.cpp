@@ -27,7 +27,8 @@ error handshake_failure(std::string why = take_tls_failure()) {
   return {errc::io, "TLS: " + (why.empty() ? std::string("the other end closed the connection") : std::move(why))};
 }
 
-/// Whether there is something to read before the deadline.
+} // namespace
+
 bool await_readable(int socket, time_point deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -39,8 +40,6 @@ bool await_readable(int socket, time_point deadline) {
       return true;
   }
 }
-
-} // namespace
 
 bool begins_as_tls(std::string_view bytes) {
   constexpr char handshake = 0x16, major = 3;

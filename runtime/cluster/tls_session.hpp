@@ -65,6 +65,9 @@ class tls_session {
   std::shared_ptr<connection_fate> fate_;
 };
 
+/// Waits until there is something to read, and returns whether that was before the deadline.
+bool await_readable(int socket, time_point deadline);
+
 /// Whether somebody who begins like this wants to agree on keys; and what there is to say to that where there are none.
 bool begins_as_tls(std::string_view bytes);
 error unwanted_tls();

@@ -130,8 +130,8 @@ struct worker::running {
 worker::worker(std::unique_ptr<running> content) : running_(std::move(content)) {}
 
 result<std::unique_ptr<worker>> worker::start(const topology& what, const job_config& config) {
-  if (status keys = check_tls(config.cluster); !keys)
-    return std::move(keys.failure());
+  if (status usable = check_cluster(config.cluster); !usable)
+    return std::move(usable.failure());
   worker_setup setup;
   std::optional<leader_lookup> lookup;
   if (!config.cluster.ha.empty()) {

@@ -7,6 +7,7 @@
 
 #include <weir/actors/operator_error.hpp>
 #include <weir/actors/task_actor.hpp>
+#include <weir/base/hash.hpp>
 #include <weir/base/log.hpp>
 #include <weir/runtime/cluster/peer_link.hpp>
 #include <weir/runtime/cluster/shared_settings.hpp>
@@ -166,6 +167,7 @@ void worker_actor::handle(deploy_tasks& order) {
   if (order.attempt <= stopped_attempt_ || ending_)
     return;
   attempt_ = order.attempt;
+  run_ = hash_bytes(order.run.data(), order.run.size());
   for (const auto& [number, link] : std::exchange(links_, {}))
     kill_actor(link);
   tasks_.clear();
@@ -215,14 +217,13 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
     const planned_channel& channel = channels[number];
     const std::uint32_t from = order.placement[channel.from_task], to = order.placement[channel.to_task];
     if (from != to && from == number_)
-      setups[to].channels[number] = {channel.codec, tasks_.at(task_id{channel.from_task}).actor, channel.output};
+      setups[to].channels[number] = {channel.codec, tasks_.at(task_id{channel.from_task}).actor, channel.output, false};
     else if (from != to && to == number_)
-      setups[from].channels[number] = {channel.codec, tasks_.at(task_id{channel.to_task}).actor, channel.input};
+      setups[from].channels[number] = {channel.codec, tasks_.at(task_id{channel.to_task}).actor, channel.input, true};
   }
   for (const worker_address& peer : order.workers)
     if (const auto found = setups.find(peer.worker); found != setups.end()) {
-      found->second.attempt = attempt_;
-      found->second.own = number_;
+      found->second.greeting = {attempt_, run_, number_};
       found->second.peer = peer;
       caf::actor& link = links_[peer.worker];
       link = spawn_actor<peer_link_actor>(system(), config_.cluster, std::move(found->second),
@@ -256,13 +257,13 @@ void worker_actor::connect_tasks(const std::vector<planned_channel>& channels, c
 
 /// It may have been faster than this worker to make its tasks, and slower than it to hear of the next attempt.
 void worker_actor::peer_has_connected(const peer_connected& fact) {
-  const auto [attempt, peer] = fact.greeting;
-  if (attempt < attempt_)
+  const link_greeting& greeting = fact.greeting;
+  if (greeting.attempt < attempt_ || greeting.worker >= number_) // the one with the lower number connects
     return;
-  if (const auto link = links_.find(peer); attempt == attempt_ && link != links_.end())
+  if (greeting.attempt > attempt_)
+    connected_.insert_or_assign(greeting.worker, fact);
+  else if (const auto link = links_.find(greeting.worker); link != links_.end() && greeting.run == run_)
     tell(*this, link->second, fact);
-  else if (const auto known = connected_.find(peer); known == connected_.end() || known->second.greeting.attempt < attempt)
-    connected_.insert_or_assign(peer, fact);
 }
 
 void worker_actor::handle(const order_to_task& order) {

@@ -114,6 +114,7 @@ class worker_actor : public connection_actor {
   caf::actor keeper_; // of copies of checkpoints
 
   epoch attempt_{};
+  std::uint64_t run_ = 0; // see link_greeting
   epoch stopped_attempt_{}; // a deployment of this one or an earlier one comes too late
   std::map<task_id, hosted_task> tasks_;
   std::map<std::uint32_t, caf::actor> links_; // by worker

@@ -22,6 +22,7 @@
 #include <support/certificates.hpp>
 #include <support/connections.hpp>
 #include <support/memory_sink.hpp>
+#include <support/running_job.hpp>
 #include <weir/actors/sources/generate.hpp>
 #include <weir/runtime/cluster/network.hpp>
 #include <weir/runtime/cluster/protocol.hpp>
@@ -121,8 +122,9 @@ class attacked_job {
     topology_.source("numbers", generate([](std::uint64_t i) { return i; }, records))
         .map("rest",
              [this](std::uint64_t i) {
+               has_begun_ = true;
                if (!is_hurried_)
-                 std::this_thread::sleep_for(100us);
+                 std::this_thread::sleep_for(i < records / 4 ? 100us : 10ms); // it does not end before check()
                return i % keys;
              })
         .key_by([](std::uint64_t key) { return key; })
@@ -156,6 +158,7 @@ class attacked_job {
         FAIL(started.failure().message);
       workers_.push_back(std::move(*started));
     }
+    REQUIRE(becomes_true([this] { return has_begun_.load(); })); // so both have joined, and not once more
     std::vector<std::uint16_t> ports;
     for (const time_point end = std::chrono::steady_clock::now() + 30s;
          ports.size() != workers_.size() && std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(5ms)) {
@@ -184,6 +187,7 @@ class attacked_job {
 
  private:
   cluster_config cluster_;
+  std::atomic<bool> has_begun_ = false;
   std::atomic<bool> is_hurried_ = false;
   std::shared_ptr<committed_records<counted<std::uint64_t>>> output_ =
       std::make_shared<committed_records<counted<std::uint64_t>>>();

@@ -52,17 +52,28 @@ batch_ptr batch_of(const item& from, const std::vector<T>& records) {
   return owned;
 }
 
+bytes encoded(const batch_codec& codec, batch_base& records) {
+  byte_writer out;
+  codec.write(out, records);
+  return std::move(out).take();
+}
+
 void write(link_writer& to, const item& what) {
   if (what.text == "credit") {
     to.add_credit(what.channel);
   } else if (what.text == "marker") {
     to.add_marker(what.channel, marker::watermark(event_time{std::chrono::milliseconds{what.times[0]}}));
   } else if (what.channel == flat_channel) {
-    const batch_ptr records = batch_of(what, what.records);
-    to.add_batch(what.channel, *batch_codec_of<flat_record>(), *records, records);
+    const batch_codec& codec = *batch_codec_of<flat_record>();
+    batch_ptr records = batch_of(what, what.records);
+    if (link_writer::is_flat(codec, *records))
+      to.add_flat(what.channel, codec, std::move(records));
+    else
+      to.add_written(what.channel, encoded(codec, *records));
   } else {
     const batch_ptr records = batch_of(what, std::vector<std::string>{what.text, "and more"});
-    to.add_batch(what.channel, *batch_codec_of<std::string>(), *records, batch_ptr());
+    CHECK_FALSE(link_writer::is_flat(*batch_codec_of<std::string>(), *records));
+    to.add_written(what.channel, encoded(*batch_codec_of<std::string>(), *records));
   }
 }
 
@@ -82,14 +93,19 @@ class receiver : public link_frames_receiver {
     return codec_of(channel).make(records);
   }
 
-  void receive_batch(std::uint32_t channel, batch_ptr records) override {
+  void receive_written(std::uint32_t channel, bytes data) override {
+    byte_reader in(data);
+    const batch_ptr records = codec_of(channel).read(in);
+    if (channel == flat_channel)
+      return receive_flat(channel, records);
+    if (records->size() != 2)
+      throw malformed_bytes("not two of them");
+    items.push_back({channel, static_cast<batch<std::string>&>(*records)[0], {}, {}, {}});
+  }
+
+  void receive_flat(std::uint32_t channel, batch_ptr records) override {
     item& one = items.emplace_back();
     one.channel = channel;
-    if (channel == text_channel) {
-      CHECK(records->size() == 2);
-      one.text = static_cast<batch<std::string>&>(*records)[0];
-      return;
-    }
     auto& flat = static_cast<batch<flat_record>&>(*records);
     one.records.assign(flat.begin(), flat.end());
     if (const event_time* times = records->times())

@@ -23,10 +23,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint32_t channel = 7; // of the link
-constexpr std::uint32_t of_task = 1; // its number there
+// Of the link: from one end to the other, and the reverse.
+constexpr std::uint32_t there = 7;
+constexpr std::uint32_t back = 8;
+constexpr std::uint32_t of_task = 1; // their number at the task
 
 using number_batch = batch<std::uint64_t>;
+
+const batch_codec& codec = *batch_codec_of<std::uint64_t>();
 
 /// What a task and its link were told.
 struct told {
@@ -48,8 +52,9 @@ constexpr std::uint64_t watermark_bit = std::uint64_t{1} << 63;
 /// A task and the link that it has, in one: done with a batch at once.
 class listener_actor : public actor_base {
  public:
-  listener_actor(caf::actor_config& setup, told& to, std::shared_ptr<link_stream> stream)
-      : actor_base(setup), to_(to), stream_(std::move(stream)) {
+  listener_actor(caf::actor_config& setup, std::shared_ptr<told> to, std::shared_ptr<link_stream> stream,
+                 std::uint32_t incoming)
+      : actor_base(setup), to_(std::move(to)), stream_(std::move(stream)), incoming_(incoming) {
     ignore_unknown_messages(*this);
   }
 
@@ -60,24 +65,24 @@ class listener_actor : public actor_base {
           CHECK(sent.channel == of_task);
           auto& records = static_cast<number_batch&>(*sent.records);
           {
-            const std::lock_guard lock(to_.mutex);
-            to_.records.insert(to_.records.end(), records.begin(), records.end());
+            const std::lock_guard lock(to_->mutex);
+            to_->records.insert(to_->records.end(), records.begin(), records.end());
           }
-          stream_->send_credit(channel, std::move(sent.records));
+          stream_->send_credit(incoming_, codec, std::move(sent.records));
           stream_->flush();
         },
         [this](const marker_sent& sent) {
-          const std::lock_guard lock(to_.mutex);
-          to_.records.push_back(static_cast<std::uint64_t>(sent.what.time.time_since_epoch().count()) | watermark_bit);
+          const std::lock_guard lock(to_->mutex);
+          to_->records.push_back(static_cast<std::uint64_t>(sent.what.time.time_since_epoch().count()) | watermark_bit);
         },
-        [this](credit_returned& back) {
-          const std::lock_guard lock(to_.mutex);
-          ++to_.credits;
-          to_.emptied += static_cast<bool>(back.emptied);
+        [this](credit_returned& returned) {
+          const std::lock_guard lock(to_->mutex);
+          ++to_->credits;
+          to_->emptied += static_cast<bool>(returned.emptied);
         },
         [this](const stream_lost& fact) {
-          const std::lock_guard lock(to_.mutex);
-          to_.losses.push_back(fact.reason);
+          const std::lock_guard lock(to_->mutex);
+          to_->losses.push_back(fact.reason);
         },
     };
   }
@@ -85,8 +90,9 @@ class listener_actor : public actor_base {
   void on_exit() override { stream_ = nullptr; }
 
  private:
-  told& to_;
+  std::shared_ptr<told> to_;
   std::shared_ptr<link_stream> stream_;
+  std::uint32_t incoming_;
 };
 
 struct network {
@@ -98,16 +104,18 @@ struct network {
 };
 
 struct link_end {
-  link_end(network& in, file_descriptor socket)
-      : stream(std::make_shared<link_stream>(in.system, link_socket{std::move(socket), nullptr})),
-        listener(spawn_actor<listener_actor>(in.system, heard, stream)) {}
+  link_end(network& in, file_descriptor socket, std::uint32_t to = there)
+      : outgoing(to), incoming(to == there ? back : there),
+        stream(std::make_shared<link_stream>(in.system, link_socket{std::move(socket), nullptr})),
+        listener(spawn_actor<listener_actor>(in.system, heard, stream, incoming)) {}
   ~link_end() {
     stream->close();
     kill_actor(std::exchange(listener, nullptr));
   }
 
   void start(duration timeout = 1min) {
-    stream->start({{channel, {batch_codec_of<std::uint64_t>(), listener, of_task}}}, listener, timeout);
+    stream->start({{outgoing, {&codec, listener, of_task, false}}, {incoming, {&codec, listener, of_task, true}}}, listener,
+                  timeout);
   }
 
   void send(std::uint64_t first, std::uint32_t count) {
@@ -116,15 +124,16 @@ struct link_end {
     for (std::uint32_t i = 0; i < count; ++i)
       (*records)[i] = first + i;
     records->resize(count);
-    stream->send_batch(channel, *batch_codec_of<std::uint64_t>(), std::move(owned));
+    stream->send_batch(outgoing, codec, std::move(owned));
   }
 
   bool has_lost(const std::string& reason) {
-    return becomes_true([&] { return heard.look([](told& all) { return !all.losses.empty(); }); }) &&
-           heard.look([&](told& all) { return all.losses.size() == 1 && all.losses[0].find(reason) != std::string::npos; });
+    return becomes_true([&] { return heard->look([](told& all) { return !all.losses.empty(); }); }) &&
+           heard->look([&](told& all) { return all.losses.size() == 1 && all.losses[0].find(reason) != std::string::npos; });
   }
 
-  told heard;
+  std::uint32_t outgoing, incoming;
+  std::shared_ptr<told> heard = std::make_shared<told>();
   std::shared_ptr<link_stream> stream;
   caf::actor listener;
 };
@@ -148,7 +157,7 @@ void send_much(link_end& from, std::uint64_t batches, std::vector<std::uint64_t>
     for (std::uint32_t k = 0; k < count; ++k)
       sent.push_back(next++);
     if (i % 5 == 0) {
-      from.stream->send_marker(channel, marker::watermark(event_time{std::chrono::milliseconds{i}}));
+      from.stream->send_marker(from.outgoing, marker::watermark(event_time{std::chrono::milliseconds{i}}));
       sent.push_back(i | watermark_bit);
     }
     if (i % 3 == 0)
@@ -163,7 +172,7 @@ TEST_CASE("a link carries records and watermarks in both directions in their ord
   constexpr std::uint64_t batches = 500;
   network both;
   auto [one, other] = connected_sockets();
-  link_end a(both, std::move(one)), b(both, std::move(other));
+  link_end a(both, std::move(one)), b(both, std::move(other), back);
   a.start();
   b.start();
   std::vector<std::uint64_t> of_a, of_b;
@@ -171,27 +180,27 @@ TEST_CASE("a link carries records and watermarks in both directions in their ord
   send_much(b, batches, of_b);
   sending.join();
   for (link_end* end : {&a, &b}) {
-    CHECK(becomes_true([&] { return end->heard.look([](told& all) { return all.credits == batches; }); }));
-    CHECK(end->heard.look([](told& all) { return all.emptied > batches / 2; }));
-    CHECK(end->heard.look([](told& all) { return all.losses.empty(); }));
+    CHECK(becomes_true([&] { return end->heard->look([](told& all) { return all.credits == batches; }); }));
+    CHECK(end->heard->look([](told& all) { return all.emptied > batches / 2; }));
+    CHECK(end->heard->look([](told& all) { return all.losses.empty(); }));
   }
-  CHECK(b.heard.look([&](told& all) { return all.records == of_a; }));
-  CHECK(a.heard.look([&](told& all) { return all.records == of_b; }));
+  CHECK(b.heard->look([&](told& all) { return all.records == of_a; }));
+  CHECK(a.heard->look([&](told& all) { return all.records == of_b; }));
 }
 
 TEST_CASE("a link holds what its other end does not take yet, and sends it then") {
   constexpr std::uint64_t batches = 300;
   network both;
   auto [one, other] = connected_sockets();
-  link_end a(both, std::move(one)), b(both, std::move(other));
+  link_end a(both, std::move(one)), b(both, std::move(other), back);
   a.start();
   std::vector<std::uint64_t> sent;
   send_much(a, batches, sent); // more than the network takes
   a.stream->beat();
   b.stream->beat(); // it is there, although it does not read yet
   b.start();
-  CHECK(becomes_true([&] { return a.heard.look([](told& all) { return all.credits == batches; }); }));
-  CHECK(b.heard.look([&](told& all) { return all.records == sent; }));
+  CHECK(becomes_true([&] { return a.heard->look([](told& all) { return all.credits == batches; }); }));
+  CHECK(b.heard->look([&](told& all) { return all.records == sent; }));
 }
 
 TEST_CASE("a link is lost when its other end is gone, says nothing, or says what it cannot have said") {
@@ -217,7 +226,7 @@ TEST_CASE("a link is lost when its other end is gone, says nothing, or says what
     a.start(100ms);
     CHECK(becomes_true([&] {
       a.stream->beat();
-      return a.heard.look([](told& all) { return !all.losses.empty(); });
+      return a.heard->look([](told& all) { return !all.losses.empty(); });
     }));
     CHECK(a.has_lost("nothing has been heard from it for 100ms"));
   }
@@ -233,16 +242,25 @@ TEST_CASE("a link is lost when its other end is gone, says nothing, or says what
     link_end a(here, std::move(one));
     a.start();
     link_writer writer;
-    writer.add_credit(channel);
+    writer.add_credit(there);
     send_all(other, bytes_of(writer.next().front()), 10s);
     CHECK(a.has_lost("more batches than it got"));
+  }
+  {
+    auto [one, other] = connected_sockets();
+    link_end a(here, std::move(one));
+    a.start();
+    link_writer writer;
+    writer.add_marker(there, marker::end()); // on a channel that leads from a
+    send_all(other, bytes_of(writer.next().front()), 10s);
+    CHECK(a.has_lost("channel 7, which does not lead from there to here"));
   }
 }
 
 TEST_CASE("a link that is closed tells nobody anything") {
   network both;
   auto [one, other] = connected_sockets();
-  link_end a(both, std::move(one)), b(both, std::move(other));
+  link_end a(both, std::move(one)), b(both, std::move(other), back);
   a.start();
   b.start();
   b.stream->close();
@@ -252,6 +270,6 @@ TEST_CASE("a link that is closed tells nobody anything") {
   a.send(10, 10);
   a.stream->flush();
   a.stream->beat();
-  CHECK(a.heard.look([](told& all) { return all.losses.size(); }) <= 1); // before it was closed itself
-  CHECK(b.heard.look([](told& all) { return all.losses.empty(); }));
+  CHECK(a.heard->look([](told& all) { return all.losses.size(); }) <= 1); // before it was closed itself
+  CHECK(b.heard->look([](told& all) { return all.losses.empty(); }));
 }

@@ -176,7 +176,7 @@ job_order order(job_order::kind what, bool drain = false, const fs::path& savepo
   return {.what = what, .drain = drain, .savepoint = savepoint, .done = {}};
 }
 
-std::unique_ptr<worker> join(const topology& what, const job& coordinator) {
+[[maybe_unused]] std::unique_ptr<worker> join(const topology& what, const job& coordinator) {
   job_config own;
   own.threads = 6;
   return join_job(what, coordinator, 2, own);
