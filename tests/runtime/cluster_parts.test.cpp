@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -159,4 +160,17 @@ TEST_CASE("addresses are read as a person writes them, and a mistake is named") 
     REQUIRE_FALSE(read);
     CHECK(read.failure().message.find("HOST:PORT") != std::string::npos);
   }
+}
+
+TEST_CASE("a heartbeat that is too long for the timeout is refused, with both") {
+  cluster_config config;
+  CHECK(check_cluster(config).has_value());
+  config.timeout = std::chrono::milliseconds{300};
+  CHECK(check_cluster(config).has_value());
+  config.heartbeat = std::chrono::milliseconds{101};
+  const status refused = check_cluster(config);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.failure().code == errc::invalid_setting);
+  for (const char* part : {"cluster.heartbeat is 101ms", "cluster.timeout 300ms", "at most a third"})
+    CHECK(refused.failure().message.find(part) != std::string::npos);
 }
