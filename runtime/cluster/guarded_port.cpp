@@ -168,8 +168,8 @@ void guarded_port::turn_away(std::list<visitor>::iterator which, const std::stri
   waiting_.erase(which);
 }
 
-/// Of those that have said nothing yet, looked at or not, as long as there are some: a flood of them is no reason to break off what others
-/// have begun.
+/// Of those that have said nothing yet, looked at or not, as long as there are some: a flood of them is no reason to break
+/// off what others have begun.
 void guarded_port::make_room(const std::string& reason) {
   const auto silent = std::find_if_not(waiting_.begin(), waiting_.end(), [](const visitor& one) {
     return one.has_begun || has_something_to_read(one.socket.number());

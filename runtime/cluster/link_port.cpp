@@ -93,26 +93,11 @@ class link_admission : public admission {
   result<bool> agree(int socket) {
     if (is_agreed_ || !system_.has_openssl_manager())
       return true;
-    char first = 0;
-    if (!session_ && ::recv(socket, &first, 1, MSG_PEEK) == 0)
-      return error{errc::io, {}}; // whoever only looks whether somebody is here
-    auto agreed = go_on(socket);
-    if (!agreed)
-      agreed.failure().message += ". Expected a process with a certificate that is signed by one of cluster.tls-ca";
+    auto agreed = accept_tls(system_, socket, session_);
     if (!agreed || !*agreed)
       return agreed;
     is_agreed_ = true;
     return answer(socket);
-  }
-
-  result<bool> go_on(int socket) {
-    if (!session_) {
-      auto begun = tls_session::begin(system_, socket, true);
-      if (!begun)
-        return std::move(begun.failure());
-      session_ = std::make_unique<tls_session>(std::move(*begun));
-    }
-    return session_->go_on(socket);
   }
 
   /// With keys as soon as they are agreed on: then the other end knows that its certificate is accepted.

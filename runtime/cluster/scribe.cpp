@@ -163,15 +163,7 @@ class tls_admission : public admission {
   tls_admission(caf::actor_system& system, const let_in_connection& let_in, std::uint16_t port)
       : system_(system), let_in_(let_in), port_(port) {}
 
-  result<bool> examine(int socket) override {
-    char first = 0;
-    if (!session_ && ::recv(socket, &first, 1, MSG_PEEK) == 0)
-      return error{errc::io, {}};
-    auto agreed = go_on(socket);
-    if (!agreed)
-      agreed.failure().message += ". Expected a process with a certificate that is signed by one of cluster.tls-ca";
-    return agreed;
-  }
+  result<bool> examine(int socket) override { return accept_tls(system_, socket, session_); }
 
   void let_in(file_descriptor socket) override {
     let_in_(make_scribe<tls_session>(system_, std::move(socket), basp::message_type::client_handshake,
@@ -180,16 +172,6 @@ class tls_admission : public admission {
   }
 
  private:
-  result<bool> go_on(int socket) {
-    if (!session_) {
-      auto begun = tls_session::begin(system_, socket, true);
-      if (!begun)
-        return std::move(begun.failure());
-      session_ = std::make_unique<tls_session>(std::move(*begun));
-    }
-    return session_->go_on(socket);
-  }
-
   caf::actor_system& system_;
   const let_in_connection& let_in_;
   std::uint16_t port_;

@@ -9,6 +9,7 @@
 #  include <utility>
 
 #  include <poll.h>
+#  include <sys/socket.h>
 
 #  include <caf/openssl/session.hpp>
 
@@ -39,6 +40,26 @@ bool await_readable(int socket, time_point deadline) {
     if (ready != 0 && (ready > 0 || errno != EINTR))
       return true;
   }
+}
+
+result<bool> accept_tls(caf::actor_system& system, int socket, std::unique_ptr<tls_session>& session) {
+  const auto with_advice = [](error failure) {
+    failure.message += ". Expected a process with a certificate that is signed by one of cluster.tls-ca";
+    return failure;
+  };
+  char first = 0;
+  if (!session && ::recv(socket, &first, 1, MSG_PEEK) == 0)
+    return error{errc::io, {}};
+  if (!session) {
+    auto begun = tls_session::begin(system, socket, true);
+    if (!begun)
+      return with_advice(std::move(begun.failure()));
+    session = std::make_unique<tls_session>(std::move(*begun));
+  }
+  auto agreed = session->go_on(socket);
+  if (!agreed)
+    return with_advice(std::move(agreed.failure()));
+  return agreed;
 }
 
 bool begins_as_tls(std::string_view bytes) {

@@ -65,6 +65,12 @@ class tls_session {
   std::shared_ptr<connection_fate> fate_;
 };
 
+/// Goes on with agreeing on keys at the end that was connected to; makes `session` when the first byte has come. Returns
+/// whether both ends have agreed; if not, more has to come. Does not wait.
+///
+/// Errors: io; an empty message: whoever it was only looked whether somebody is here.
+result<bool> accept_tls(caf::actor_system& system, int socket, std::unique_ptr<tls_session>& session);
+
 /// Waits until there is something to read, and returns whether that was before the deadline.
 bool await_readable(int socket, time_point deadline);
 
